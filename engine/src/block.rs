@@ -1,0 +1,67 @@
+//! Records as they are received and moved: parts of shared columns, gathered into blocks.
+
+use crate::record::{Column, Family};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A run of records of one shared column. Handing one on copies nothing.
+pub struct Part<R: Family> {
+    /// The column that holds the records.
+    pub column: Arc<R::Column>,
+    /// Which of them.
+    pub range: Range<usize>,
+}
+
+impl<R: Family> Clone for Part<R> {
+    fn clone(&self) -> Self {
+        Part { column: self.column.clone(), range: self.range.clone() }
+    }
+}
+
+/// A run of records whose intended (or arrival) times are evenly spread from the first to the last, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// How many records.
+    pub records: u64,
+    /// Time of the first, monotonic nanoseconds.
+    pub first_ns: u64,
+    /// Time of the last.
+    pub last_ns: u64,
+}
+
+/// What one receiver took in one block interval: one task of the first stage.
+pub struct Block<R: Family> {
+    /// The records, in order.
+    pub parts: Vec<Part<R>>,
+    /// How many.
+    pub records: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Sequence number of the first record within its source.
+    pub first_sequence: u64,
+    /// When they were meant to be sent, or arrived.
+    pub stamps: Vec<Stamp>,
+    /// The block or batch boundary at which it was, or will be, cut.
+    pub(crate) boundary_ns: u64,
+}
+
+impl<R: Family> Block<R> {
+    pub(crate) fn new(first_sequence: u64, boundary_ns: u64) -> Self {
+        Block { parts: Vec::new(), records: 0, bytes: 0, first_sequence, stamps: Vec::new(), boundary_ns }
+    }
+
+    /// Appends a part; one that continues the last part of the same column extends it.
+    pub(crate) fn append(&mut self, column: &Arc<R::Column>, range: Range<usize>, stamp: Stamp) {
+        self.records += stamp.records;
+        self.bytes += column.bytes(range.clone());
+        self.stamps.push(stamp);
+        if let Some(last) = self.parts.last_mut()
+            && Arc::ptr_eq(&last.column, column)
+            && last.range.end == range.start
+        {
+            last.range.end = range.end;
+            return;
+        }
+        self.parts.push(Part { column: column.clone(), range });
+    }
+}

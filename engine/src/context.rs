@@ -1,0 +1,338 @@
+//! The streaming context: sources, streams and outputs are made on it; it starts, stops and waits.
+
+mod graph;
+mod runner;
+
+pub use graph::Graph;
+
+use crate::clock::{Clock, MonotonicClock, Wake, lock};
+use crate::dstream::{DStream, SourceNode};
+use crate::error::EngineError;
+use crate::metrics::BatchListener;
+use crate::record::{Family, Text};
+use crate::schedule::pool::Pool;
+use crate::schedule::queue::Queue;
+use crate::schedule::ticker::Ticker;
+use crate::settings::Settings;
+use crate::source::budget::Budget;
+use crate::source::input::{Input, Shared};
+use crate::source::{QueueHandle, QueueReceiver, Receiver, SocketReceiver, Store};
+use graph::AnyReceiver;
+use runner::Runner;
+use std::io::Write;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Where jobs are defined and run.
+///
+/// The graph is frozen at the start. A stopped context cannot be started again.
+pub struct StreamingContext {
+    settings: Settings,
+    shared: Arc<Shared>,
+    graph: Arc<Graph>,
+    queue: Arc<Queue>,
+    ticker_wake: Arc<Wake>,
+    primed_batches: Mutex<u64>,
+    life: Arc<Life>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Where a context is in its life, for those who wait for its end.
+#[derive(Default)]
+struct Life {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// Where a context is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Sources, streams and outputs can be added.
+    #[default]
+    Initialized,
+    /// Started; batches run.
+    Active,
+    /// Stopped, or all its sources have ended and the last batch is done.
+    Stopped,
+}
+
+/// What was there when a context stopped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StopReport {
+    /// Records taken from all sources.
+    pub accepted: u64,
+    /// Records of batches that were not done after the drain.
+    pub unfinished: u64,
+    /// Oddities of input that were taken, and refusals, by kind.
+    pub input: Vec<(&'static str, u64)>,
+}
+
+impl StreamingContext {
+    /// A context on the system's clock.
+    ///
+    /// # Errors
+    /// A setting that cannot work, or threads that cannot be started.
+    pub fn new(settings: Settings) -> Result<Self, EngineError> {
+        Self::with_clock(settings, Arc::new(MonotonicClock::new()))
+    }
+
+    /// A context on any clock.
+    ///
+    /// # Errors
+    /// A setting that cannot work.
+    pub fn with_clock(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, EngineError> {
+        settings.validate()?;
+        let budget = Budget::new(settings.memory_limit_bytes, settings.queue_capacity);
+        let block_interval_ns = settings.effective_block_interval_ns();
+        let shared = Arc::new(Shared::new(clock, budget, settings.interval_ns, block_interval_ns));
+        Ok(StreamingContext {
+            graph: Arc::new(Graph::new(settings.clone())),
+            queue: Arc::new(Queue::new(settings.queue_capacity)),
+            settings,
+            shared,
+            ticker_wake: Arc::default(),
+            primed_batches: Mutex::default(),
+            life: Arc::default(),
+            threads: Mutex::default(),
+        })
+    }
+
+    /// The settings it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Lines from a TCP peer that listens at `address` (`host:port`); connects again when the peer goes.
+    pub fn socket_text_stream(&self, address: &str) -> DStream<Text> {
+        let delay = Duration::from_nanos(self.settings.restart_delay_ns);
+        let receiver = SocketReceiver::new(address.to_owned(), self.settings.line_limit_bytes, delay);
+        self.receiver_stream(&format!("tcp://{address}"), receiver)
+    }
+
+    /// Records from a receiver, cut into batches by their arrival.
+    pub fn receiver_stream<R: Family>(&self, name: &str, receiver: impl Receiver<R> + 'static) -> DStream<R> {
+        self.input(name, receiver, false)
+    }
+
+    /// Records from a receiver that knows when each was meant to be sent, cut into batches by that time. A batch waits until
+    /// the receiver's watermark has passed its end.
+    pub fn planned_stream<R: Family>(&self, name: &str, receiver: impl Receiver<R> + 'static) -> DStream<R> {
+        self.input(name, receiver, true)
+    }
+
+    /// Records that the program itself pushes.
+    pub fn queue_stream<R: Family>(&self) -> (QueueHandle<R>, DStream<R>) {
+        let handle = QueueHandle::new();
+        let stream = self.input("queue", QueueReceiver { handle: handle.clone() }, false);
+        (handle, stream)
+    }
+
+    fn input<R: Family>(&self, name: &str, receiver: impl Receiver<R> + 'static, planned: bool) -> DStream<R> {
+        struct Bound<T, R: Family>(T, Option<Store<R>>);
+        impl<R: Family, T: Receiver<R>> AnyReceiver for Bound<T, R> {
+            fn start(&mut self) -> Result<(), EngineError> {
+                self.1.take().map_or(Ok(()), |store| self.0.on_start(store))
+            }
+            fn stop(&mut self) {
+                self.0.on_stop();
+            }
+        }
+        let input = Arc::new(Input::<R>::new(self.shared.clone(), name.to_owned(), planned));
+        let store = Store { input: input.clone() };
+        self.graph.input(input.clone(), Box::new(Bound(receiver, Some(store))), planned);
+        DStream { node: Arc::new(SourceNode { input }), graph: self.graph.clone(), slide_batches: 1 }
+    }
+
+    /// Runs this many batches back to back, with past labels, before the first live one: fills windows and state. Needs
+    /// planned sources.
+    pub fn prime(&self, batches: u64) {
+        *lock(&self.primed_batches) = batches;
+    }
+
+    /// Adds a listener.
+    pub fn add_listener(&self, listener: Arc<dyn BatchListener>) {
+        self.shared.listeners.write().unwrap_or_else(PoisonError::into_inner).push(listener);
+    }
+
+    /// Where `print` writes to. The engine never writes to the standard output by itself.
+    pub fn print_to(&self, sink: Box<dyn Write + Send>) {
+        *lock(&self.graph.print_sink()) = Some(sink);
+    }
+
+    /// Where the context is in its life.
+    pub fn state(&self) -> State {
+        *lock(&self.life.state)
+    }
+
+    /// Checks the job as it was built.
+    ///
+    /// # Errors
+    /// The first operator that cannot work as asked, or no output operation at all.
+    pub fn check(&self) -> Result<(), EngineError> {
+        self.graph.check()
+    }
+
+    /// Starts receivers and batches.
+    ///
+    /// # Errors
+    /// The job cannot work, a receiver or thread cannot start, or the context was started before.
+    pub fn start(&self) -> Result<(), EngineError> {
+        self.check()?;
+        {
+            let mut state = lock(&self.life.state);
+            match *state {
+                State::Initialized => *state = State::Active,
+                State::Active => {
+                    return Err(EngineError::State { call: "start", reason: "the context is running already" });
+                }
+                State::Stopped => {
+                    return Err(EngineError::State {
+                        call: "start",
+                        reason: "a stopped context stays stopped; make a new one",
+                    });
+                }
+            }
+        }
+        let started = self.start_threads();
+        if started.is_err() {
+            self.end();
+        }
+        started
+    }
+
+    fn start_threads(&self) -> Result<(), EngineError> {
+        let parts = self.graph.freeze();
+        let ticker = Ticker {
+            shared: self.shared.clone(),
+            wake: self.ticker_wake.clone(),
+            queue: self.queue.clone(),
+            inputs: parts.inputs.clone(),
+            has_planned: parts.has_planned,
+            primed_batches: *lock(&self.primed_batches),
+        };
+        let runner = Runner {
+            shared: self.shared.clone(),
+            queue: self.queue.clone(),
+            pool: Pool::new(&self.settings)?,
+            metrics: self.settings.metrics,
+            primed_batches: ticker.primed_batches,
+            parts,
+        };
+        let (life, clock) = (self.life.clone(), self.shared.clock.clone());
+        self.spawn("db-jobs", move || {
+            runner.run();
+            *lock(&life.state) = State::Stopped;
+            life.changed.notify_all();
+        })?;
+        self.shared.clock.join();
+        self.spawn("db-ticker", move || {
+            ticker.run();
+            clock.leave();
+        })?;
+        self.graph.start_receivers()
+    }
+
+    fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
+        let prepared = move || {
+            crate::clock::set_timer_slack();
+            body();
+        };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(prepared);
+        let thread =
+            thread.map_err(|error| EngineError::Thread { thread: name.to_owned(), problem: error.to_string() })?;
+        lock(&self.threads).push(thread);
+        Ok(())
+    }
+
+    /// Waits until the context has stopped, or all its sources have ended and the last batch is done.
+    ///
+    /// # Errors
+    /// The first batch or source that failed.
+    pub fn await_termination(&self) -> Result<(), EngineError> {
+        while !self.await_termination_or_timeout(Duration::from_secs(3600))? {}
+        Ok(())
+    }
+
+    /// The same, for at most this long. True when the context has stopped.
+    ///
+    /// # Errors
+    /// The first batch or source that failed until now.
+    pub fn await_termination_or_timeout(&self, time: Duration) -> Result<bool, EngineError> {
+        let deadline = Instant::now() + time;
+        let mut state = lock(&self.life.state);
+        loop {
+            if let Some(failure) = self.shared.failure() {
+                return Err(failure);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if *state == State::Stopped || left.is_zero() {
+                return Ok(*state == State::Stopped);
+            }
+            // In steps, because a failure does not end the context.
+            let step = left.min(Duration::from_millis(20));
+            state = self.life.changed.wait_timeout(state, step).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Stops: first the receivers, then one last batch of what they had, then waits at most `drain` for the batches that wait
+    /// or run. With no time to drain, what waits is dropped and counted as unfinished.
+    ///
+    /// # Errors
+    /// The context was never started.
+    pub fn stop(&self, drain: Duration) -> Result<StopReport, EngineError> {
+        if self.state() == State::Initialized {
+            return Err(EngineError::State { call: "stop", reason: "the context was never started" });
+        }
+        let deadline = Instant::now() + drain;
+        self.shared.wake.set();
+        self.graph.stop_receivers();
+        self.ticker_wake.set();
+        if drain.is_zero() {
+            self.queue.abandon();
+        }
+        if !self.wait_stopped(deadline) {
+            self.queue.abandon();
+            // The batch that runs now cannot be interrupted; a short one may still make it.
+            self.wait_stopped(Instant::now() + Duration::from_millis(100));
+        }
+        let report = self.graph.stop_report(self.queue.committed_records());
+        self.end();
+        Ok(report)
+    }
+
+    fn wait_stopped(&self, deadline: Instant) -> bool {
+        let mut state = lock(&self.life.state);
+        while *state != State::Stopped {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.life.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// Tells every thread to end and waits for those that can.
+    fn end(&self) {
+        self.shared.wake.set();
+        self.graph.stop_receivers();
+        self.ticker_wake.set();
+        self.queue.abandon();
+        let stopped = self.state() == State::Stopped;
+        *lock(&self.life.state) = State::Stopped;
+        self.life.changed.notify_all();
+        for thread in lock(&self.threads).drain(..).filter(|_| stopped) {
+            // A panic in there was reported as a batch's failure.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for StreamingContext {
+    fn drop(&mut self) {
+        if self.state() != State::Initialized {
+            self.end();
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The typed stream API: what a job is written in.
+//!
+//! Operators are lazy. A job is a graph of nodes; for each batch, records are pushed through it in chunks of borrowed views,
+//! so that a chain of narrow operators costs one virtual call per chunk and no copy of any record.
+
+mod keyed;
+pub(crate) mod operator;
+mod output;
+mod shuffle;
+mod source;
+mod stateless;
+mod window;
+
+pub use output::{Batch, Printable};
+pub(crate) use output::{Label, Output, PrintSink};
+pub(crate) use source::SourceNode;
+pub use stateless::MapFunction;
+
+use crate::context::Graph;
+use crate::error::EngineError;
+use crate::record::Family;
+use crate::schedule::job::JobRun;
+use operator::Operator;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Views in a chunk: enough to forget the virtual call, few enough to stay in the first-level cache.
+pub(crate) const CHUNK: usize = 256;
+
+/// A chunk of views on the stack.
+pub(crate) type Chunk<V> = arrayvec::ArrayVec<V, CHUNK>;
+
+/// A stream of records of the family `R`, one collection of them per batch.
+pub struct DStream<R: Family> {
+    pub(crate) node: Arc<dyn Node<R>>,
+    pub(crate) graph: Arc<Graph>,
+    /// It has records at every so many batches.
+    pub(crate) slide_batches: u64,
+}
+
+impl<R: Family> Clone for DStream<R> {
+    fn clone(&self) -> Self {
+        DStream { node: self.node.clone(), graph: self.graph.clone(), slide_batches: self.slide_batches }
+    }
+}
+
+impl<R: Family> DStream<R> {
+    /// A stream on the same graph with the same slide.
+    fn derive<B: Family>(&self, node: Arc<dyn Node<B>>) -> DStream<B> {
+        DStream { node, graph: self.graph.clone(), slide_batches: self.slide_batches }
+    }
+}
+
+/// How much a node has for a batch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Prepared {
+    /// Partitions, each of which is one task of the stage that pulls them.
+    pub(crate) partitions: usize,
+    /// Records, roughly: decides over how many threads they are worth spreading.
+    pub(crate) records: u64,
+}
+
+/// One operator of a job.
+pub(crate) trait Node<R: Family>: Send + Sync {
+    /// Runs the stages that this node's records rest on. Called on the job thread; a second call for a batch costs nothing.
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError>;
+
+    /// Pushes the records of one partition. Called on any lane.
+    fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<R>) -> Result<(), EngineError>;
+
+    /// Shows the columns of one partition where records lie in columns already; `false` where they do not.
+    fn push_columns(&self, batch: u64, partition: usize, visit: &mut dyn FnMut(&R::Column, Range<usize>)) -> bool {
+        let _ = (batch, partition, visit);
+        false
+    }
+}
+
+/// What records are pushed into.
+pub(crate) trait Sink<R: Family> {
+    /// Takes some records; the views live as long as the call.
+    fn accept<'a>(&mut self, records: &[R::View<'a>]);
+}
+
+/// A node with something to do at every batch, whoever asks for its records.
+pub(crate) trait Scheduled: Send + Sync {
+    /// Before the outputs of a batch: keep what later batches need of this one.
+    fn observe(&self, run: &mut JobRun<'_>) -> Result<(), EngineError> {
+        let _ = run;
+        Ok(())
+    }
+
+    /// After the outputs of a batch: let go of what was made for it.
+    fn release(&self, batch: u64);
+}
+
+/// Runs `tasks` pushes as one stage, each lane with a sink of its own.
+fn push_stage<R: Family, L: Sink<R> + Send>(
+    run: &mut JobRun<'_>,
+    stage: crate::metrics::Stage,
+    node: &Arc<dyn Node<R>>,
+    prepared: Prepared,
+    make: impl Fn() -> L + Sync,
+) -> Result<Vec<L>, EngineError> {
+    let batch = run.batch;
+    run.stage(stage, prepared.partitions, prepared.records, make, |lane, partition| node.push(batch, partition, lane))
+}
+
+#[track_caller]
+fn operator(name: &'static str) -> Operator {
+    Operator { name, location: std::panic::Location::caller() }
+}

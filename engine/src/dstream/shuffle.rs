@@ -1,0 +1,222 @@
+//! Reduce by key: combine per lane, exchange by partition, merge per partition.
+
+use super::operator::Operator;
+use super::{Chunk, Node, Prepared, Scheduled, Sink};
+use crate::clock::lock;
+use crate::error::EngineError;
+use crate::exchange::codec::Encoded;
+use crate::exchange::{Key, Table, TablePool, Value};
+use crate::metrics::Stage;
+use crate::record::{Column, Family, Pair};
+use crate::schedule::job::JobRun;
+use crate::settings::{CodecKind, Settings};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// The groups of one partition.
+pub(super) type Groups<K, V> = Table<K, <V as Value>::Owned>;
+/// Groups of each partition, in the order of the partitions.
+type Partitioned<K, V> = Vec<Groups<K, V>>;
+
+pub(super) struct ShuffleNode<K: Key, V: Value, F> {
+    parent: Arc<dyn Node<Pair<K, V>>>,
+    combine: F,
+    operator: Operator,
+    codec: CodecKind,
+    partitions: usize,
+    pool: TablePool<K, V::Owned>,
+    reduced: Mutex<BTreeMap<u64, Arc<Partitioned<K, V>>>>,
+    /// Tables that were merged into others, to be emptied when the batch is done.
+    merged: Mutex<Partitioned<K, V>>,
+}
+
+impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> ShuffleNode<K, V, F> {
+    pub(super) fn new(parent: Arc<dyn Node<Pair<K, V>>>, combine: F, operator: Operator, settings: &Settings) -> Self {
+        ShuffleNode {
+            parent,
+            combine,
+            operator,
+            codec: settings.codec,
+            partitions: settings.effective_partitions(),
+            pool: TablePool::new(settings.buffer_reuse),
+            reduced: Mutex::default(),
+            merged: Mutex::default(),
+        }
+    }
+
+    pub(super) fn partitions(&self) -> usize {
+        self.partitions
+    }
+
+    pub(super) fn combine(&self) -> &F {
+        &self.combine
+    }
+
+    /// The groups of a batch that was prepared.
+    pub(super) fn groups(&self, batch: u64) -> Arc<Partitioned<K, V>> {
+        lock(&self.reduced).get(&batch).cloned().unwrap_or_default()
+    }
+
+    fn combined(&self, run: &mut JobRun<'_>) -> Result<Vec<Partitioned<K, V>>, EngineError> {
+        let prepared = self.parent.prepare(run)?;
+        let batch = run.batch;
+        let make = || (0..self.partitions).map(|_| self.pool.take()).collect::<Partitioned<K, V>>();
+        run.stage(Stage::Combine, prepared.partitions, prepared.records, make, |tables, partition| {
+            let sink = &mut CombineSink { tables, combine: &self.combine, operator: self.operator };
+            self.parent.push(batch, partition, sink)
+        })
+    }
+
+    /// Without a codec, the groups of each partition move to the largest of its tables.
+    fn merged(&self, run: &mut JobRun<'_>, lanes: Vec<Partitioned<K, V>>) -> Result<Partitioned<K, V>, EngineError> {
+        if lanes.len() <= 1 {
+            let empty = || (0..self.partitions).map(|_| self.pool.take()).collect();
+            return Ok(lanes.into_iter().next().unwrap_or_else(empty));
+        }
+        let groups = lanes.iter().flatten().map(|table| table.len() as u64).sum();
+        let waiting = transposed(lanes, self.partitions);
+        let reduced: Vec<Mutex<Option<Groups<K, V>>>> = (0..self.partitions).map(|_| Mutex::new(None)).collect();
+        run.stage(
+            Stage::Reduce,
+            self.partitions,
+            groups,
+            || (),
+            |(), partition| {
+                let mut tables = std::mem::take(&mut *lock(&waiting[partition]));
+                tables.sort_by_key(Table::len);
+                let mut into = tables.pop().unwrap_or_else(|| self.pool.take());
+                self.operator.enter();
+                tables.iter().for_each(|table| into.merge_table(table, &self.combine));
+                lock(&self.merged).extend(tables);
+                *lock(&reduced[partition]) = Some(into);
+                Ok(())
+            },
+        )?;
+        Ok(self.unwrapped(reduced))
+    }
+
+    /// With a codec, they are encoded on the lane that combined them and decoded by the partition that wants them.
+    fn carried(&self, run: &mut JobRun<'_>, lanes: Vec<Partitioned<K, V>>) -> Result<Partitioned<K, V>, EngineError> {
+        let groups = lanes.iter().flatten().map(|table| table.len() as u64).sum();
+        let wire: Vec<Mutex<Option<Encoded>>> = (0..lanes.len() * self.partitions).map(|_| Mutex::new(None)).collect();
+        run.stage(Stage::Exchange, wire.len(), groups, Default::default, |column, task| {
+            let table = &lanes[task / self.partitions][task % self.partitions];
+            *lock(&wire[task]) = Some(self.encoded(table, column)?);
+            Ok(())
+        })?;
+        lock(&self.merged).extend(lanes.into_iter().flatten());
+        let reduced: Vec<Mutex<Option<Groups<K, V>>>> = (0..self.partitions).map(|_| Mutex::new(None)).collect();
+        run.stage(Stage::Reduce, self.partitions, groups, Default::default, |column, partition| {
+            let mut into = self.pool.take();
+            for encoded in wire.iter().skip(partition).step_by(self.partitions) {
+                if let Some(encoded) = &*lock(encoded) {
+                    self.decoded(encoded, column, &mut into)?;
+                }
+            }
+            *lock(&reduced[partition]) = Some(into);
+            Ok(())
+        })?;
+        Ok(self.unwrapped(reduced))
+    }
+
+    fn encoded(
+        &self,
+        table: &Groups<K, V>,
+        column: &mut <Pair<K, V> as Family>::Column,
+    ) -> Result<Encoded, EngineError> {
+        column.clear();
+        table.iter().for_each(|(key, value)| column.push((key, V::view(value))));
+        Encoded::encode::<Pair<K, V>>(self.codec, column)
+    }
+
+    fn decoded(
+        &self,
+        encoded: &Encoded,
+        scratch: &mut <Pair<K, V> as Family>::Column,
+        into: &mut Groups<K, V>,
+    ) -> Result<(), EngineError> {
+        self.operator.enter();
+        encoded.for_each_chunk::<Pair<K, V>>(scratch, |chunk| {
+            Table::merge_into(std::slice::from_mut(into), chunk, |pair| pair.0, |pair| V::own(pair.1), &self.combine);
+        })?;
+        Ok(())
+    }
+
+    fn unwrapped(&self, reduced: Vec<Mutex<Option<Groups<K, V>>>>) -> Partitioned<K, V> {
+        reduced.into_iter().map(|table| lock(&table).take().unwrap_or_else(|| self.pool.take())).collect()
+    }
+}
+
+/// From tables per lane and partition to tables per partition and lane.
+fn transposed<T>(lanes: Vec<Vec<T>>, partitions: usize) -> Vec<Mutex<Vec<T>>> {
+    let waiting: Vec<Mutex<Vec<T>>> = (0..partitions).map(|_| Mutex::default()).collect();
+    for lane in lanes {
+        waiting.iter().zip(lane).for_each(|(tables, table)| lock(tables).push(table));
+    }
+    waiting
+}
+
+impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Node<Pair<K, V>> for ShuffleNode<K, V, F> {
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
+        let known = lock(&self.reduced).get(&run.batch).cloned();
+        let tables = match known {
+            Some(tables) => tables,
+            None => {
+                let lanes = self.combined(run)?;
+                let tables = match self.codec {
+                    CodecKind::None => self.merged(run, lanes)?,
+                    CodecKind::Rkyv | CodecKind::Json => self.carried(run, lanes)?,
+                };
+                let tables = Arc::new(tables);
+                lock(&self.reduced).insert(run.batch, tables.clone());
+                tables
+            }
+        };
+        Ok(Prepared { partitions: tables.len(), records: tables.iter().map(|table| table.len() as u64).sum() })
+    }
+
+    fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<Pair<K, V>>) -> Result<(), EngineError> {
+        push_groups::<K, V>(self.groups(batch)[partition].iter(), sink);
+        Ok(())
+    }
+}
+
+impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Scheduled for ShuffleNode<K, V, F> {
+    fn release(&self, batch: u64) {
+        let reduced = lock(&self.reduced).remove(&batch).and_then(Arc::into_inner).unwrap_or_default();
+        let merged = std::mem::take(&mut *lock(&self.merged));
+        reduced.into_iter().chain(merged).for_each(|table| self.pool.put(table));
+    }
+}
+
+/// Pushes groups as pairs.
+pub(super) fn push_groups<'g, K: Key, V: Value>(
+    groups: impl Iterator<Item = (K::View<'g>, &'g V::Owned)>,
+    sink: &mut dyn Sink<Pair<K, V>>,
+) {
+    let mut chunk = Chunk::<(K::View<'g>, V::View<'g>)>::new();
+    for (key, value) in groups {
+        chunk.push((key, V::view(value)));
+        if chunk.is_full() {
+            sink.accept(&chunk);
+            chunk.clear();
+        }
+    }
+    if !chunk.is_empty() {
+        sink.accept(&chunk);
+    }
+}
+
+struct CombineSink<'s, K: Key, V: Value, F> {
+    tables: &'s mut [Groups<K, V>],
+    combine: &'s F,
+    operator: Operator,
+}
+
+impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned> Sink<Pair<K, V>> for CombineSink<'_, K, V, F> {
+    #[inline(never)]
+    fn accept<'a>(&mut self, records: &[(K::View<'a>, V::View<'a>)]) {
+        self.operator.enter();
+        Table::merge_into(self.tables, records, |pair| pair.0, |pair| V::own(pair.1), self.combine);
+    }
+}

@@ -1,0 +1,324 @@
+//! Operators that look at one record at a time, or at one batch without regard to keys.
+
+use super::operator::Operator;
+use super::{CHUNK, Chunk, DStream, Node, Prepared, Sink, operator, push_stage};
+use crate::error::EngineError;
+use crate::exchange::WordEnds;
+use crate::metrics::Stage;
+use crate::record::{Family, Text, TextColumn};
+use crate::schedule::job::JobRun;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A closure from views of `A` to views of `B` that may borrow from them. Implemented by every such closure.
+pub trait MapFunction<'a, A: Family, B: Family>: Fn(A::View<'a>) -> B::View<'a> {}
+
+impl<'a, A: Family, B: Family, F: Fn(A::View<'a>) -> B::View<'a>> MapFunction<'a, A, B> for F {}
+
+impl<A: Family> DStream<A> {
+    /// Each record turned into another: `words.map::<u64>(|word| word.len() as u64)`.
+    #[track_caller]
+    pub fn map<B: Family>(&self, function: impl for<'a> MapFunction<'a, A, B> + Send + Sync + 'static) -> DStream<B> {
+        self.map_as(function, operator("map"))
+    }
+
+    pub(super) fn map_as<B: Family>(
+        &self,
+        function: impl for<'a> MapFunction<'a, A, B> + Send + Sync + 'static,
+        operator: Operator,
+    ) -> DStream<B> {
+        self.derive(Arc::new(MapNode { parent: self.node.clone(), function, operator, records: PhantomData }))
+    }
+
+    /// The records for which the predicate holds.
+    #[track_caller]
+    pub fn filter(&self, predicate: impl for<'a> Fn(A::View<'a>) -> bool + Send + Sync + 'static) -> DStream<A> {
+        self.derive(Arc::new(FilterNode { parent: self.node.clone(), predicate, operator: operator("filter") }))
+    }
+
+    /// Each record turned into any number of others: `lines.flat_map::<Text>(|line, out| line.split(is_space).for_each(out))`.
+    #[track_caller]
+    pub fn flat_map<B: Family>(
+        &self,
+        function: impl for<'a> Fn(A::View<'a>, &mut dyn FnMut(B::View<'a>)) + Send + Sync + 'static,
+    ) -> DStream<B> {
+        let operator = operator("flat_map");
+        self.derive(Arc::new(FlatMapNode { parent: self.node.clone(), function, operator, records: PhantomData }))
+    }
+
+    /// The records of both streams. Both must have the same slide.
+    #[track_caller]
+    pub fn union(&self, other: &DStream<A>) -> DStream<A> {
+        let operator = operator("union");
+        if !Arc::ptr_eq(&self.graph, &other.graph) {
+            self.graph.refuse(operator, "both streams must belong to the same context".into());
+        }
+        if self.slide_batches != other.slide_batches {
+            let (left, right) = (self.slide_batches, other.slide_batches);
+            let problem = format!(
+                "both streams must slide alike, but one has records at every {left} batches and one at every {right}"
+            );
+            self.graph.refuse(operator, problem);
+        }
+        self.derive(Arc::new(UnionNode {
+            left: self.node.clone(),
+            right: other.node.clone(),
+            left_partitions: AtomicU64::new(0),
+        }))
+    }
+
+    /// One number per batch: how many records it had, 0 for an empty one.
+    #[track_caller]
+    pub fn count(&self) -> DStream<u64> {
+        self.derive(Arc::new(CountNode { parent: self.node.clone(), counted: AtomicU64::new(0) }))
+    }
+}
+
+impl DStream<Text> {
+    /// The words of each text: maximal runs of bytes other than 09–0D and 20. Splits whole blocks at once.
+    pub fn words(&self) -> DStream<Text> {
+        self.derive(Arc::new(WordsNode { parent: self.node.clone() }))
+    }
+}
+
+struct MapNode<A: Family, B: Family, F> {
+    parent: Arc<dyn Node<A>>,
+    function: F,
+    operator: Operator,
+    records: PhantomData<fn() -> B>,
+}
+
+impl<A: Family, B: Family, F> Node<B> for MapNode<A, B, F>
+where
+    F: for<'a> MapFunction<'a, A, B> + Send + Sync,
+{
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
+        self.parent.prepare(run)
+    }
+
+    fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<B>) -> Result<(), EngineError> {
+        self.parent.push(
+            batch,
+            partition,
+            &mut MapSink::<B, F> { function: &self.function, operator: self.operator, sink },
+        )
+    }
+}
+
+struct MapSink<'s, B: Family, F> {
+    function: &'s F,
+    operator: Operator,
+    sink: &'s mut dyn Sink<B>,
+}
+
+impl<A: Family, B: Family, F: for<'a> MapFunction<'a, A, B>> Sink<A> for MapSink<'_, B, F> {
+    fn accept<'a>(&mut self, records: &[A::View<'a>]) {
+        for some in records.chunks(CHUNK) {
+            self.operator.enter();
+            let mapped: Chunk<B::View<'a>> = some.iter().map(|view| (self.function)(*view)).collect();
+            self.sink.accept(&mapped);
+        }
+    }
+}
+
+struct FilterNode<A: Family, F> {
+    parent: Arc<dyn Node<A>>,
+    predicate: F,
+    operator: Operator,
+}
+
+impl<A: Family, F: for<'a> Fn(A::View<'a>) -> bool + Send + Sync> Node<A> for FilterNode<A, F> {
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
+        self.parent.prepare(run)
+    }
+
+    fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<A>) -> Result<(), EngineError> {
+        self.parent.push(
+            batch,
+            partition,
+            &mut FilterSink { predicate: &self.predicate, operator: self.operator, sink },
+        )
+    }
+}
+
+struct FilterSink<'s, A: Family, F> {
+    predicate: &'s F,
+    operator: Operator,
+    sink: &'s mut dyn Sink<A>,
+}
+
+impl<A: Family, F: for<'a> Fn(A::View<'a>) -> bool> Sink<A> for FilterSink<'_, A, F> {
+    fn accept<'a>(&mut self, records: &[A::View<'a>]) {
+        for some in records.chunks(CHUNK) {
+            self.operator.enter();
+            let kept: Chunk<A::View<'a>> = some.iter().copied().filter(|view| (self.predicate)(*view)).collect();
+            if !kept.is_empty() {
+                self.sink.accept(&kept);
+            }
+        }
+    }
+}
+
+struct FlatMapNode<A: Family, B: Family, F> {
+    parent: Arc<dyn Node<A>>,
+    function: F,
+    operator: Operator,
+    records: PhantomData<fn() -> B>,
+}
+
+impl<A: Family, B: Family, F> Node<B> for FlatMapNode<A, B, F>
+where
+    F: for<'a> Fn(A::View<'a>, &mut dyn FnMut(B::View<'a>)) + Send + Sync,
+{
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
+        self.parent.prepare(run)
+    }
+
+    fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<B>) -> Result<(), EngineError> {
+        self.parent.push(
+            batch,
+            partition,
+            &mut FlatMapSink::<B, F> { function: &self.function, operator: self.operator, sink },
+        )
+    }
+}
+
+struct FlatMapSink<'s, B: Family, F> {
+    function: &'s F,
+    operator: Operator,
+    sink: &'s mut dyn Sink<B>,
+}
+
+impl<A, B, F> Sink<A> for FlatMapSink<'_, B, F>
+where
+    A: Family,
+    B: Family,
+    F: for<'a> Fn(A::View<'a>, &mut dyn FnMut(B::View<'a>)),
+{
+    fn accept<'a>(&mut self, records: &[A::View<'a>]) {
+        let mut chunk = Chunk::<B::View<'a>>::new();
+        let (operator, sink) = (self.operator, &mut *self.sink);
+        let mut emit = |view: B::View<'a>| {
+            if chunk.is_full() {
+                sink.accept(&chunk);
+                chunk.clear();
+                operator.enter();
+            }
+            chunk.push(view);
+        };
+        operator.enter();
+        records.iter().for_each(|view| (self.function)(*view, &mut emit));
+        if !chunk.is_empty() {
+            self.sink.accept(&chunk);
+        }
+    }
+}
+
+struct WordsNode {
+    parent: Arc<dyn Node<Text>>,
+}
+
+impl Node<Text> for WordsNode {
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
+        self.parent.prepare(run)
+    }
+
+    fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<Text>) -> Result<(), EngineError> {
+        let mut whole = |column: &TextColumn, range: Range<usize>| push_words(&[column.joined(range)], sink);
+        if self.parent.push_columns(batch, partition, &mut whole) {
+            return Ok(());
+        }
+        self.parent.push(batch, partition, &mut WordsSink { sink })
+    }
+}
+
+struct WordsSink<'s> {
+    sink: &'s mut dyn Sink<Text>,
+}
+
+impl Sink<Text> for WordsSink<'_> {
+    fn accept<'a>(&mut self, records: &[&'a [u8]]) {
+        push_words(records, self.sink);
+    }
+}
+
+#[inline(never)]
+fn push_words(texts: &[&[u8]], sink: &mut dyn Sink<Text>) {
+    let mut chunk = Chunk::<&[u8]>::new();
+    for text in texts {
+        WordEnds::for_each(text, |word| {
+            chunk.push(word);
+            if chunk.is_full() {
+                sink.accept(&chunk);
+                chunk.clear();
+            }
+        });
+    }
+    if !chunk.is_empty() {
+        sink.accept(&chunk);
+    }
+}
+
+struct UnionNode<A: Family> {
+    left: Arc<dyn Node<A>>,
+    right: Arc<dyn Node<A>>,
+    /// Of the batch that was prepared last; jobs run one at a time.
+    left_partitions: AtomicU64,
+}
+
+impl<A: Family> UnionNode<A> {
+    fn side(&self, partition: usize) -> (&Arc<dyn Node<A>>, usize) {
+        let left = self.left_partitions.load(Ordering::Acquire) as usize;
+        if partition < left { (&self.left, partition) } else { (&self.right, partition - left) }
+    }
+}
+
+impl<A: Family> Node<A> for UnionNode<A> {
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
+        let (left, right) = (self.left.prepare(run)?, self.right.prepare(run)?);
+        self.left_partitions.store(left.partitions as u64, Ordering::Release);
+        Ok(Prepared { partitions: left.partitions + right.partitions, records: left.records + right.records })
+    }
+
+    fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<A>) -> Result<(), EngineError> {
+        let (node, partition) = self.side(partition);
+        node.push(batch, partition, sink)
+    }
+
+    fn push_columns(&self, batch: u64, partition: usize, visit: &mut dyn FnMut(&A::Column, Range<usize>)) -> bool {
+        let (node, partition) = self.side(partition);
+        node.push_columns(batch, partition, visit)
+    }
+}
+
+struct CountNode<A: Family> {
+    parent: Arc<dyn Node<A>>,
+    /// Of the batch that was prepared last; jobs run one at a time.
+    counted: AtomicU64,
+}
+
+impl<A: Family> Node<u64> for CountNode<A> {
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
+        let prepared = self.parent.prepare(run)?;
+        let counts = push_stage(run, Stage::Map, &self.parent, prepared, || CountSink { count: 0 })?;
+        self.counted.store(counts.iter().map(|lane| lane.count).sum(), Ordering::Release);
+        Ok(Prepared { partitions: 1, records: 1 })
+    }
+
+    fn push(&self, _: u64, _: usize, sink: &mut dyn Sink<u64>) -> Result<(), EngineError> {
+        sink.accept(&[self.counted.load(Ordering::Acquire)]);
+        Ok(())
+    }
+}
+
+struct CountSink {
+    count: u64,
+}
+
+impl<A: Family> Sink<A> for CountSink {
+    fn accept<'a>(&mut self, records: &[A::View<'a>]) {
+        self.count += records.len() as u64;
+    }
+}

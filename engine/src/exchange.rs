@@ -1,0 +1,19 @@
+//! From records to groups: keys, hash tables, partitions, and codecs for the way between threads.
+
+pub mod codec;
+mod key;
+mod machine;
+mod table;
+mod value;
+
+pub use key::{Arena, Key};
+pub use value::Value;
+
+pub(crate) use machine::WordEnds;
+pub(crate) use table::{Dense, Table, TablePool};
+
+/// Partition of a hash among `partitions`: by its upper half, as slots of a table go by its lower half.
+#[inline]
+pub(crate) fn partition_of(hash: u64, partitions: usize) -> usize {
+    (((hash >> 32) * partitions as u64) >> 32) as usize
+}

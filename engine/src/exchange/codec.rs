@@ -1,0 +1,106 @@
+//! Codecs: how a block of groups crosses an exchange when it is not simply moved. They work on whole blocks.
+
+use crate::dstream::CHUNK;
+use crate::error::EngineError;
+use crate::record::{Column, Family};
+use crate::settings::CodecKind;
+use rkyv::util::AlignedVec;
+
+/// A block of records in encoded form.
+pub struct Encoded {
+    codec: CodecKind,
+    bytes: AlignedVec,
+}
+
+impl Encoded {
+    /// Encodes a column. `CodecKind::None` has no encoded form: its tables are moved.
+    ///
+    /// # Errors
+    /// What the codec reports.
+    pub fn encode<R: Family>(codec: CodecKind, column: &R::Column) -> Result<Self, EngineError> {
+        let mut bytes = AlignedVec::new();
+        match codec {
+            CodecKind::Rkyv => column.encode_rkyv(&mut bytes)?,
+            CodecKind::Json | CodecKind::None => {
+                serde_json::to_writer(&mut bytes, column).map_err(|error| json_error(&error))?;
+            }
+        }
+        Ok(Encoded { codec, bytes })
+    }
+
+    /// Size on the wire.
+    pub fn len_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Shows the records, some at a time, as views that live as long as the call; returns how many there were.
+    ///
+    /// # Errors
+    /// The bytes are not what the codec writes for this family.
+    pub fn for_each_chunk<R: Family>(
+        &self,
+        scratch: &mut R::Column,
+        mut visit: impl FnMut(&[R::View<'_>]),
+    ) -> Result<usize, EngineError> {
+        match self.codec {
+            CodecKind::Rkyv => {
+                let read = R::Column::decode_rkyv(&self.bytes, scratch)?;
+                let records = R::Column::read_len(&read);
+                in_chunks(records, |index| R::Column::read_view(&read, index), &mut visit);
+                Ok(records)
+            }
+            CodecKind::Json | CodecKind::None => {
+                *scratch = serde_json::from_slice(&self.bytes).map_err(|error| json_error(&error))?;
+                in_chunks(scratch.len(), |index| scratch.view(index), &mut visit);
+                Ok(scratch.len())
+            }
+        }
+    }
+}
+
+fn in_chunks<V>(records: usize, view: impl Fn(usize) -> V, visit: &mut impl FnMut(&[V])) {
+    let mut chunk = arrayvec::ArrayVec::<V, CHUNK>::new();
+    for index in 0..records {
+        chunk.push(view(index));
+        if chunk.is_full() {
+            visit(&chunk);
+            chunk.clear();
+        }
+    }
+    if !chunk.is_empty() {
+        visit(&chunk);
+    }
+}
+
+fn json_error(error: &serde_json::Error) -> EngineError {
+    EngineError::Codec { codec: "json", problem: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Pair, PairColumn, Text};
+
+    #[test]
+    fn a_block_is_read_back_whole_and_a_cut_one_is_refused() {
+        let mut column = PairColumn::<Text, u64>::default();
+        for number in 0..100u64 {
+            column.push((format!("word{number}").as_bytes(), number));
+        }
+        for codec in [CodecKind::Rkyv, CodecKind::Json] {
+            let mut encoded = Encoded::encode::<Pair<Text, u64>>(codec, &column).expect("encodes");
+            let mut seen = Vec::new();
+            let mut scratch = PairColumn::default();
+            let read = encoded.for_each_chunk::<Pair<Text, u64>>(&mut scratch, |chunk| {
+                seen.extend(chunk.iter().map(|(word, number)| (word.to_vec(), *number)));
+            });
+            assert_eq!(read, Ok(100));
+            assert_eq!(seen[42], (b"word42".to_vec(), 42));
+            encoded.bytes.resize(encoded.len_bytes() / 2, 0);
+            assert!(matches!(
+                encoded.for_each_chunk::<Pair<Text, u64>>(&mut scratch, |_| ()),
+                Err(EngineError::Codec { .. })
+            ));
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Keys: records that can be grouped by. How each kind is hashed, compared and kept in a table's slot.
+
+use super::machine::short_text;
+use crate::record::{Family, Own, OwnedRecord, Pair, Text};
+use std::hash::{BuildHasher, Hash};
+
+/// Bytes of keys too long for a slot.
+#[derive(Clone, Default)]
+pub struct Arena {
+    bytes: Vec<u8>,
+}
+
+impl Arena {
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> u64 {
+        let at = self.bytes.len() as u64;
+        self.bytes.extend_from_slice(bytes);
+        at
+    }
+
+    fn get(&self, at: u64, length: usize) -> &[u8] {
+        &self.bytes[at as usize..at as usize + length]
+    }
+}
+
+/// A family whose records can be keys.
+pub trait Key: Family {
+    /// A key made ready for look-ups: hashed, short ones in registers.
+    type Probe<'a>: Copy;
+    /// A key as a slot holds it.
+    type Stored: Clone + Send + Sync + 'static;
+
+    /// Makes a key ready.
+    fn probe<'a>(view: Self::View<'a>) -> Self::Probe<'a>;
+    /// Its hash; all 64 bits are used.
+    fn hash(probe: &Self::Probe<'_>) -> u64;
+    /// What an empty slot holds.
+    fn vacant() -> Self::Stored;
+    /// Is a slot empty?
+    fn is_vacant(stored: &Self::Stored) -> bool;
+    /// Is it the same key?
+    fn matches(stored: &Self::Stored, probe: &Self::Probe<'_>, arena: &Arena) -> bool;
+    /// Copies a key into a slot; long ones into the arena.
+    fn store(probe: &Self::Probe<'_>, arena: &mut Arena) -> Self::Stored;
+    /// The key of a slot that is not empty.
+    fn view<'a>(stored: &'a Self::Stored, arena: &'a Arena) -> Self::View<'a>;
+    /// The hash of the key of a slot that is not empty.
+    fn stored_hash(stored: &Self::Stored) -> u64;
+}
+
+/// Folded multiplication: the two halves of a 128-bit product, mixed (as in wyhash and foldhash).
+#[inline(always)]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a ^ 0x9E37_79B9_7F4A_7C15) * u128::from(b ^ 0xD6E8_FEB8_6659_FD93);
+    product as u64 ^ (product >> 64) as u64
+}
+
+const SHORT_BYTES: usize = 16;
+
+/// A text key in a slot: up to 16 bytes in place, longer ones as content hash and place in the arena.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+pub struct StoredText {
+    bytes: [u8; SHORT_BYTES],
+    /// Length + 1; 0 marks an empty slot.
+    length: u64,
+}
+
+/// A text key made ready.
+#[derive(Clone, Copy)]
+pub struct TextProbe<'a> {
+    low: u64,
+    high: u64,
+    hash: u64,
+    text: &'a [u8],
+}
+
+impl StoredText {
+    #[inline(always)]
+    fn halves(&self) -> (u64, u64) {
+        let number = u128::from_le_bytes(self.bytes);
+        (number as u64, (number >> 64) as u64)
+    }
+}
+
+/// Hash of a text's halves and length.
+#[inline(always)]
+fn text_hash(low: u64, high: u64, length: usize) -> u64 {
+    fold(low, high.wrapping_add(length as u64))
+}
+
+/// Hash of the content of a long text, 16 bytes at a time; the last piece overlaps the one before.
+fn content_hash(text: &[u8]) -> u64 {
+    let mut hash = text.len() as u64;
+    let mut rest = text;
+    while rest.len() > SHORT_BYTES {
+        let (low, high) = short_text(&rest[..SHORT_BYTES]);
+        hash = fold(hash ^ low, high);
+        rest = &rest[SHORT_BYTES..];
+    }
+    let (low, high) = short_text(&text[text.len() - SHORT_BYTES..]);
+    fold(hash ^ low, high)
+}
+
+impl Key for Text {
+    type Probe<'a> = TextProbe<'a>;
+    type Stored = StoredText;
+
+    #[inline(always)]
+    fn probe<'a>(text: &'a [u8]) -> TextProbe<'a>
+    where
+        'a: 'a,
+    {
+        let (low, high) = if text.len() <= SHORT_BYTES { short_text(text) } else { (content_hash(text), 0) };
+        TextProbe { low, high, hash: text_hash(low, high, text.len()), text }
+    }
+
+    #[inline(always)]
+    fn hash(probe: &TextProbe<'_>) -> u64 {
+        probe.hash
+    }
+
+    fn vacant() -> StoredText {
+        StoredText { bytes: [0; SHORT_BYTES], length: 0 }
+    }
+
+    #[inline(always)]
+    fn is_vacant(stored: &StoredText) -> bool {
+        stored.length == 0
+    }
+
+    #[inline(always)]
+    fn matches(stored: &StoredText, probe: &TextProbe<'_>, arena: &Arena) -> bool {
+        let (low, high) = stored.halves();
+        if stored.length != probe.text.len() as u64 + 1 || low != probe.low {
+            return false;
+        }
+        if probe.text.len() <= SHORT_BYTES {
+            high == probe.high
+        } else {
+            arena.get(high, probe.text.len()) == probe.text
+        }
+    }
+
+    #[inline(always)]
+    fn store(probe: &TextProbe<'_>, arena: &mut Arena) -> StoredText {
+        let high = if probe.text.len() <= SHORT_BYTES { probe.high } else { arena.keep(probe.text) };
+        let bytes = (u128::from(probe.low) | u128::from(high) << 64).to_le_bytes();
+        StoredText { bytes, length: probe.text.len() as u64 + 1 }
+    }
+
+    #[inline(always)]
+    fn view<'a>(stored: &'a StoredText, arena: &'a Arena) -> &'a [u8] {
+        let length = stored.length as usize - 1;
+        if length <= SHORT_BYTES { &stored.bytes[..length] } else { arena.get(stored.halves().1, length) }
+    }
+
+    #[inline(always)]
+    fn stored_hash(stored: &StoredText) -> u64 {
+        let (low, high) = stored.halves();
+        let length = stored.length as usize - 1;
+        text_hash(low, if length <= SHORT_BYTES { high } else { 0 }, length)
+    }
+}
+
+macro_rules! integer_key {
+    ($($integer:ty),*) => {$(
+        impl Key for $integer {
+            type Probe<'a> = $integer;
+            type Stored = Option<$integer>;
+
+            #[inline(always)]
+            fn probe<'a>(view: $integer) -> $integer
+            where
+                'a: 'a,
+            {
+                view
+            }
+
+            #[inline(always)]
+            fn hash(probe: &$integer) -> u64 {
+                fold(*probe as u64, 0)
+            }
+
+            fn vacant() -> Option<$integer> {
+                None
+            }
+
+            #[inline(always)]
+            fn is_vacant(stored: &Option<$integer>) -> bool {
+                stored.is_none()
+            }
+
+            #[inline(always)]
+            fn matches(stored: &Option<$integer>, probe: &$integer, _: &Arena) -> bool {
+                *stored == Some(*probe)
+            }
+
+            #[inline(always)]
+            fn store(probe: &$integer, _: &mut Arena) -> Option<$integer> {
+                Some(*probe)
+            }
+
+            #[inline(always)]
+            fn view<'a>(stored: &'a Option<$integer>, _: &'a Arena) -> $integer {
+                stored.unwrap_or_default()
+            }
+
+            #[inline(always)]
+            fn stored_hash(stored: &Option<$integer>) -> u64 {
+                fold(stored.unwrap_or_default() as u64, 0)
+            }
+        }
+    )*};
+}
+
+integer_key!(u32, i32, u64, i64);
+
+impl<T: OwnedRecord + Hash + Eq> Key for Own<T> {
+    type Probe<'a> = (u64, &'a T);
+    type Stored = Option<(u64, T)>;
+
+    fn probe<'a>(view: &'a T) -> (u64, &'a T)
+    where
+        'a: 'a,
+    {
+        (foldhash::fast::FixedState::default().hash_one(view), view)
+    }
+
+    #[inline(always)]
+    fn hash(probe: &(u64, &T)) -> u64 {
+        probe.0
+    }
+
+    fn vacant() -> Option<(u64, T)> {
+        None
+    }
+
+    fn is_vacant(stored: &Option<(u64, T)>) -> bool {
+        stored.is_none()
+    }
+
+    fn matches(stored: &Option<(u64, T)>, probe: &(u64, &T), _: &Arena) -> bool {
+        stored.as_ref().is_some_and(|(hash, key)| *hash == probe.0 && key == probe.1)
+    }
+
+    fn store(probe: &(u64, &T), _: &mut Arena) -> Option<(u64, T)> {
+        Some((probe.0, probe.1.clone()))
+    }
+
+    fn view<'a>(stored: &'a Option<(u64, T)>, _: &'a Arena) -> &'a T {
+        &stored.as_ref().expect("asked only of slots that are not empty").1
+    }
+
+    fn stored_hash(stored: &Option<(u64, T)>) -> u64 {
+        stored.as_ref().map_or(0, |(hash, _)| *hash)
+    }
+}
+
+impl<A: Key, B: Key> Key for Pair<A, B> {
+    type Probe<'a> = (A::Probe<'a>, B::Probe<'a>);
+    type Stored = (A::Stored, B::Stored);
+
+    fn probe<'a>((a, b): (A::View<'a>, B::View<'a>)) -> Self::Probe<'a> {
+        (A::probe(a), B::probe(b))
+    }
+
+    fn hash((a, b): &Self::Probe<'_>) -> u64 {
+        fold(A::hash(a), B::hash(b))
+    }
+
+    fn vacant() -> Self::Stored {
+        (A::vacant(), B::vacant())
+    }
+
+    fn is_vacant(stored: &Self::Stored) -> bool {
+        A::is_vacant(&stored.0)
+    }
+
+    fn matches(stored: &Self::Stored, probe: &Self::Probe<'_>, arena: &Arena) -> bool {
+        A::matches(&stored.0, &probe.0, arena) && B::matches(&stored.1, &probe.1, arena)
+    }
+
+    fn store(probe: &Self::Probe<'_>, arena: &mut Arena) -> Self::Stored {
+        (A::store(&probe.0, arena), B::store(&probe.1, arena))
+    }
+
+    fn view<'a>(stored: &'a Self::Stored, arena: &'a Arena) -> Self::View<'a> {
+        (A::view(&stored.0, arena), B::view(&stored.1, arena))
+    }
+
+    fn stored_hash(stored: &Self::Stored) -> u64 {
+        fold(A::stored_hash(&stored.0), B::stored_hash(&stored.1))
+    }
+}

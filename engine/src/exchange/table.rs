@@ -1,0 +1,343 @@
+//! The hash table of combine, reduce and windows: open addressing, linear probing, keys in the slots.
+//!
+//! Records are added in groups: all of a group are hashed and their slots prefetched before the first is looked up, so
+//! that cache misses overlap (`yardsticks/expert` shows what that is worth).
+
+use super::key::{Arena, Key};
+use super::machine::prefetch;
+use crate::clock::lock;
+use std::sync::Mutex;
+
+/// Records whose look-ups overlap; 32 was best of 8, 16, 32, 64 in `cargo bench --bench cost`.
+const GROUP: usize = 32;
+const SMALLEST_SLOTS: usize = 64;
+
+#[derive(Clone)]
+struct Slot<S, O> {
+    key: S,
+    value: O,
+}
+
+/// Groups: a value for each distinct key.
+pub(crate) struct Table<K: Key, O> {
+    slots: Vec<Slot<K::Stored, O>>,
+    len: usize,
+    arena: Arena,
+    /// Batches in a row that needed less than an eighth of the slots.
+    roomy_batches: u32,
+}
+
+impl<K: Key, O: Clone + Default> Table<K, O> {
+    pub(crate) fn new() -> Self {
+        Table { slots: Self::vacant_slots(SMALLEST_SLOTS), len: 0, arena: Arena::default(), roomy_batches: 0 }
+    }
+
+    fn vacant_slots(count: usize) -> Vec<Slot<K::Stored, O>> {
+        vec![Slot { key: K::vacant(), value: O::default() }; count]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Makes room for this many keys in all.
+    pub(crate) fn reserve(&mut self, keys: usize) {
+        if !fits(keys, self.slots.len()) {
+            self.resize((keys * 2).next_power_of_two());
+        }
+    }
+
+    /// Adds records to the tables of their partitions. `combine` is called with the value there and the new one.
+    #[inline]
+    pub(crate) fn merge_into<'r, R: Copy>(
+        tables: &mut [Self],
+        records: &[R],
+        key: impl Fn(&R) -> K::View<'r>,
+        value: impl Fn(&R) -> O,
+        combine: &impl Fn(O, O) -> O,
+    ) {
+        for group in records.chunks(GROUP) {
+            tables.iter_mut().for_each(|table| table.reserve(table.len + GROUP));
+            let mut probes = arrayvec::ArrayVec::<(K::Probe<'r>, usize), GROUP>::new();
+            for record in group {
+                let probe = K::probe(key(record));
+                let hash = K::hash(&probe);
+                let partition = if tables.len() == 1 { 0 } else { super::partition_of(hash, tables.len()) };
+                let table = &tables[partition];
+                prefetch(&table.slots[hash as usize & (table.slots.len() - 1)]);
+                probes.push((probe, partition));
+            }
+            for (record, (probe, partition)) in group.iter().zip(&probes) {
+                tables[*partition].merge_one(probe, value(record), combine);
+            }
+        }
+    }
+
+    /// Adds one record; there is room.
+    #[inline(always)]
+    fn merge_one(&mut self, probe: &K::Probe<'_>, value: O, combine: &impl Fn(O, O) -> O) {
+        let mask = self.slots.len() - 1;
+        let mut at = K::hash(probe) as usize & mask;
+        loop {
+            let slot = &mut self.slots[at];
+            if K::matches(&slot.key, probe, &self.arena) {
+                slot.value = combine(std::mem::take(&mut slot.value), value);
+                return;
+            }
+            if K::is_vacant(&slot.key) {
+                slot.key = K::store(probe, &mut self.arena);
+                slot.value = value;
+                self.len += 1;
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Adds all groups of another table.
+    pub(crate) fn merge_table(&mut self, other: &Self, combine: &impl Fn(O, O) -> O) {
+        self.reserve(self.len.max(other.len));
+        self.merge_groups(other.iter(), combine);
+    }
+
+    /// Adds all groups of a pane.
+    pub(crate) fn merge_dense(&mut self, other: &Dense<K, O>, combine: &impl Fn(O, O) -> O) {
+        self.reserve(self.len.max(other.len()));
+        self.merge_groups(other.iter(), combine);
+    }
+
+    fn merge_groups<'o>(&mut self, others: impl Iterator<Item = (K::View<'o>, &'o O)>, combine: &impl Fn(O, O) -> O)
+    where
+        O: 'o,
+    {
+        let mut groups = arrayvec::ArrayVec::<(K::View<'o>, &'o O), GROUP>::new();
+        let tables = std::slice::from_mut(self);
+        for (key, value) in others {
+            groups.push((key, value));
+            if groups.is_full() {
+                Self::merge_into(tables, &groups, |group| group.0, |group| group.1.clone(), combine);
+                groups.clear();
+            }
+        }
+        Self::merge_into(tables, &groups, |group| group.0, |group| group.1.clone(), combine);
+    }
+
+    /// Changes the value of a key, which starts as the default; `false` from `change` removes the key.
+    pub(crate) fn change(&mut self, key: K::View<'_>, change: impl FnOnce(&mut O) -> bool) {
+        self.reserve(self.len + 1);
+        let probe = K::probe(key);
+        let mask = self.slots.len() - 1;
+        let mut at = K::hash(&probe) as usize & mask;
+        while !K::matches(&self.slots[at].key, &probe, &self.arena) {
+            if K::is_vacant(&self.slots[at].key) {
+                self.slots[at].key = K::store(&probe, &mut self.arena);
+                self.len += 1;
+                break;
+            }
+            at = (at + 1) & mask;
+        }
+        if !change(&mut self.slots[at].value) {
+            self.remove_at(at);
+        }
+    }
+
+    /// Empties a slot and moves those behind it up, so that no search ends too early (Knuth 6.4, algorithm R).
+    fn remove_at(&mut self, mut hole: usize) {
+        let mask = self.slots.len() - 1;
+        let mut at = hole;
+        loop {
+            at = (at + 1) & mask;
+            if K::is_vacant(&self.slots[at].key) {
+                break;
+            }
+            let home = K::stored_hash(&self.slots[at].key) as usize & mask;
+            if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
+                self.slots.swap(hole, at);
+                hole = at;
+            }
+        }
+        self.slots[hole] = Slot { key: K::vacant(), value: O::default() };
+        self.len -= 1;
+    }
+
+    /// The groups, in no order that means anything.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (K::View<'_>, &O)> {
+        let occupied = self.slots.iter().filter(|slot| !K::is_vacant(&slot.key));
+        occupied.map(|slot| (K::view(&slot.key, &self.arena), &slot.value))
+    }
+
+    /// The groups without the empty slots between them.
+    pub(crate) fn to_dense(&self) -> Dense<K, O> {
+        let occupied = self.slots.iter().filter(|slot| !K::is_vacant(&slot.key)).cloned();
+        let mut slots = Vec::with_capacity(self.len);
+        slots.extend(occupied);
+        Dense { slots, arena: self.arena.clone() }
+    }
+
+    /// Bytes of long keys that were ever stored, removed ones included.
+    pub(crate) fn arena_bytes(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// The same groups in fresh memory, without the bytes of keys that were removed.
+    pub(crate) fn compacted(&self) -> Self {
+        let mut fresh = Self::new();
+        fresh.reserve(self.len);
+        fresh.merge_table(self, &|_, new| new);
+        fresh
+    }
+
+    fn resize(&mut self, slots: usize) {
+        let old = std::mem::replace(&mut self.slots, Self::vacant_slots(slots.max(SMALLEST_SLOTS)));
+        let mask = self.slots.len() - 1;
+        for slot in old.into_iter().filter(|slot| !K::is_vacant(&slot.key)) {
+            let mut at = K::stored_hash(&slot.key) as usize & mask;
+            while !K::is_vacant(&self.slots[at].key) {
+                at = (at + 1) & mask;
+            }
+            self.slots[at] = slot;
+        }
+    }
+
+    /// Empties the table for another batch. Its memory is kept, unless the last batches needed much less of it: emptying
+    /// and reading a table costs what it could hold, so that one giant batch would slow down all small ones after it.
+    fn recycle(&mut self) {
+        let roomy = self.slots.len() > SMALLEST_SLOTS && self.len < self.slots.len() / 8;
+        self.roomy_batches = if roomy { self.roomy_batches + 1 } else { 0 };
+        if self.roomy_batches >= 4 {
+            let wanted = (self.len * 4).next_power_of_two().max(SMALLEST_SLOTS);
+            self.slots = Self::vacant_slots(wanted);
+            self.roomy_batches = 0;
+        } else {
+            self.slots.fill(Slot { key: K::vacant(), value: O::default() });
+        }
+        self.arena.clear();
+        self.len = 0;
+    }
+}
+
+/// At most five eighths of the slots are taken.
+#[inline(always)]
+fn fits(keys: usize, slots: usize) -> bool {
+    keys * 8 <= slots * 5
+}
+
+/// Groups in a row, for keeping: a table without empty slots.
+pub(crate) struct Dense<K: Key, O> {
+    slots: Vec<Slot<K::Stored, O>>,
+    arena: Arena,
+}
+
+impl<K: Key, O> Dense<K, O> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (K::View<'_>, &O)> {
+        self.slots.iter().map(|slot| (K::view(&slot.key, &self.arena), &slot.value))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+}
+
+/// Emptied tables for the next batch.
+pub(crate) struct TablePool<K: Key, O> {
+    reuse: bool,
+    tables: Mutex<Vec<Table<K, O>>>,
+}
+
+impl<K: Key, O: Clone + Default> TablePool<K, O> {
+    pub(crate) fn new(reuse: bool) -> Self {
+        TablePool { reuse, tables: Mutex::default() }
+    }
+
+    /// An empty table, with memory from an earlier batch if there is any.
+    pub(crate) fn take(&self) -> Table<K, O> {
+        lock(&self.tables).pop().unwrap_or_else(Table::new)
+    }
+
+    /// Gives a table back.
+    pub(crate) fn put(&self, mut table: Table<K, O>) {
+        if self.reuse {
+            table.recycle();
+            lock(&self.tables).push(table);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Own, Pair, Text};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn grouped<K: Key>(views: &[K::View<'_>], partitions: usize) -> Vec<Table<K, u64>> {
+        let mut tables: Vec<Table<K, u64>> = (0..partitions).map(|_| Table::new()).collect();
+        Table::merge_into(&mut tables, views, |view| *view, |_| 1, &|a, b| a + b);
+        tables
+    }
+
+    proptest! {
+        #[test]
+        fn text_groups_are_those_of_an_ordered_map(words in prop::collection::vec("[ab\\x00]{0,3}|[a-c]{14,18}|[a-z]{40}", 0..400), partitions in 1usize..5) {
+            let views: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+            let mut expected = BTreeMap::<&[u8], u64>::new();
+            views.iter().for_each(|word| *expected.entry(word).or_default() += 1);
+            let tables = grouped::<Text>(&views, partitions);
+            let got: BTreeMap<&[u8], u64> = tables.iter().flat_map(|table| table.iter()).map(|(word, count)| (word, *count)).collect();
+            prop_assert_eq!(tables.iter().map(Table::len).sum::<usize>(), expected.len());
+            prop_assert_eq!(got, expected);
+        }
+
+        #[test]
+        fn merged_tables_are_the_groups_of_both(left in prop::collection::vec(0u64..300, 0..500), right in prop::collection::vec(0u64..300, 0..500)) {
+            let mut merged = grouped::<u64>(&left, 1).remove(0);
+            merged.merge_table(&grouped::<u64>(&right, 1)[0], &|a, b| a + b);
+            let mut expected = BTreeMap::<u64, u64>::new();
+            left.iter().chain(&right).for_each(|key| *expected.entry(*key).or_default() += 1);
+            prop_assert_eq!(merged.iter().map(|(key, count)| (key, *count)).collect::<BTreeMap<_, _>>(), expected);
+        }
+
+        #[test]
+        fn removed_keys_are_gone_and_the_others_are_found(changes in prop::collection::vec((0u64..60, any::<bool>()), 0..600)) {
+            let mut table = Table::<u64, u64>::new();
+            let mut expected = BTreeMap::<u64, u64>::new();
+            for (key, keep) in changes {
+                table.change(key, |count| { *count += 1; keep });
+                *expected.entry(key).or_default() += 1;
+                if !keep {
+                    expected.remove(&key);
+                }
+            }
+            prop_assert_eq!(table.len(), expected.len());
+            let check = |table: &Table<u64, u64>| table.iter().map(|(key, count)| (key, *count)).collect::<BTreeMap<_, _>>();
+            prop_assert_eq!(check(&table), expected.clone());
+            prop_assert_eq!(check(&table.compacted()), expected);
+        }
+    }
+
+    #[test]
+    fn owned_and_paired_keys_group_like_the_rest() {
+        let words = ["b".to_owned(), "a".to_owned(), "b".to_owned()];
+        let views: Vec<(&String, &[u8])> = words.iter().map(|word| (word, &b"x"[..])).collect();
+        let table = &grouped::<Pair<Own<String>, Text>>(&views, 1)[0];
+        let mut groups: Vec<_> = table.iter().map(|((a, b), count)| (a.clone(), b.to_vec(), *count)).collect();
+        groups.sort();
+        assert_eq!(groups, [("a".to_owned(), b"x".to_vec(), 1), ("b".to_owned(), b"x".to_vec(), 2)]);
+    }
+
+    #[test]
+    fn a_recycled_table_is_empty_and_shrinks_after_small_batches() {
+        let pool = TablePool::<u64, u64>::new(true);
+        let keys: Vec<u64> = (0..10_000).collect();
+        let mut table = grouped::<u64>(&keys, 1).remove(0);
+        let large = table.slots.len();
+        for _ in 0..6 {
+            pool.put(table);
+            table = pool.take();
+            assert_eq!(table.iter().count(), 0);
+            Table::merge_into(std::slice::from_mut(&mut table), &[1u64, 2], |key| *key, |_| 1, &|a, b| a + b);
+            assert_eq!(table.len(), 2);
+        }
+        assert!(table.slots.len() < large / 8, "{} slots after small batches", table.slots.len());
+    }
+}

@@ -1,0 +1,106 @@
+//! What the engine tells about each batch: when it went through which stage, and what it used.
+
+use crate::block::Stamp;
+use crate::error::EngineError;
+
+/// The closed list of stages that a batch's processing time is split into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Narrow operators that feed no exchange directly, and their materialisation.
+    Map,
+    /// Narrow operators fused with the combining of records per thread.
+    Combine,
+    /// Encoding of combined groups for the way to their partition.
+    Exchange,
+    /// Merging of the groups of each partition, decoding included.
+    Reduce,
+    /// Updating of windows.
+    Window,
+    /// Output operations, narrow operators right before them included.
+    Output,
+    /// What makes the batch count as done.
+    Commit,
+}
+
+impl Stage {
+    /// All stages in order of execution.
+    pub const ALL: [Stage; 7] =
+        [Stage::Map, Stage::Combine, Stage::Exchange, Stage::Reduce, Stage::Window, Stage::Output, Stage::Commit];
+
+    /// Its name in records and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Map => "map",
+            Stage::Combine => "combine",
+            Stage::Exchange => "exchange",
+            Stage::Reduce => "reduce",
+            Stage::Window => "window",
+            Stage::Output => "output",
+            Stage::Commit => "commit",
+        }
+    }
+}
+
+/// One batch, done. Times are monotonic nanoseconds.
+///
+/// The phases add up to `done_ns − started_ns` exactly; busy times and `idle_ns` add up to threads × that exactly.
+#[derive(Clone, Debug)]
+pub struct BatchReport {
+    /// Counts live batches from 0; primed ones count on their own.
+    pub index: u64,
+    /// Label: wall time of the end of the interval, nanoseconds since 1970.
+    pub time_ns: i64,
+    /// The same moment on the monotonic clock: when the batch was due.
+    pub due_ns: u64,
+    /// When it joined the queue.
+    pub submitted_ns: u64,
+    /// When its processing began.
+    pub started_ns: u64,
+    /// When its outputs were committed.
+    pub done_ns: u64,
+    /// Run back to back to fill windows and state.
+    pub primed: bool,
+    /// Did any output operation have something to do?
+    pub has_job: bool,
+    /// Records from all inputs.
+    pub records: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Blocks: the tasks of the first stage.
+    pub blocks: u64,
+    /// Sequence number of the first record (of the first input).
+    pub first_sequence: u64,
+    /// One past that of the last.
+    pub end_sequence: u64,
+    /// Time that each stage added to the processing time.
+    pub phases: Vec<(Stage, u64)>,
+    /// Worker time per stage; empty when metrics are off.
+    pub busy: Vec<(Stage, u64)>,
+    /// Worker time that no stage used.
+    pub idle_ns: u64,
+    /// Longest ÷ median task of the stage with the longest task; `None` below three tasks or when metrics are off.
+    pub skew: Option<f64>,
+    /// Batches that were waiting when it joined the queue.
+    pub queue_depth: u64,
+    /// Time for which senders were blocked since the batch before was cut.
+    pub blocked_ns: u64,
+    /// When its records were meant to be sent, or arrived.
+    pub stamps: Vec<Stamp>,
+    /// Why it failed; its outputs are not committed then.
+    pub failure: Option<EngineError>,
+    /// Allocations of the whole process while it was processed. `None` when they are not counted.
+    pub allocations: Option<u64>,
+    /// Their bytes.
+    pub allocated_bytes: Option<u64>,
+}
+
+/// Hears of batches and sources. Called on the engine's threads: be quick.
+pub trait BatchListener: Send + Sync {
+    /// A batch is done, or has failed. Called on the job thread, after the commit.
+    fn batch_completed(&self, report: &BatchReport);
+
+    /// A source has a trouble that it will try to mend itself, or is fine again.
+    fn source_reported(&self, source: &str, message: &str) {
+        let _ = (source, message);
+    }
+}

@@ -1,0 +1,86 @@
+//! Families of records: how a record is seen (a borrowed view) and how many are kept (a column).
+//!
+//! A family is a name for a kind of record: [`Text`], an integer, [`Pair`], [`Own`]. Closures of a job see views, which
+//! borrow from the block they came in and are free to copy. Blocks, exchanges and windows keep columns.
+
+mod integer;
+mod own;
+mod pair;
+mod text;
+
+pub use own::{Own, OwnedRecord};
+pub use pair::{Pair, PairColumn};
+pub use text::{Text, TextColumn};
+
+use crate::error::EngineError;
+use rkyv::util::AlignedVec;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A kind of record.
+pub trait Family: Sized + Send + Sync + 'static {
+    /// How a closure sees one record; borrows from the column that holds it.
+    type View<'a>: Copy + Send;
+    /// How many records are kept together.
+    type Column: Column<Self>;
+}
+
+/// Records of one family, kept together: what blocks, exchanges and windows are made of.
+pub trait Column<R: Family>: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Records read back from encoded bytes: in place where the family allows it, from `scratch` where not.
+    type Read<'a>: Send
+    where
+        Self: 'a;
+
+    /// Number of records.
+    fn len(&self) -> usize;
+    /// Appends a copy of one record.
+    fn push(&mut self, view: R::View<'_>);
+    /// The record at `index`, which is below `len()`.
+    fn view(&self, index: usize) -> R::View<'_>;
+    /// Removes all records, keeps the memory.
+    fn clear(&mut self);
+    /// Payload bytes of the records in `range`.
+    fn bytes(&self, range: std::ops::Range<usize>) -> u64;
+
+    /// Appends the rkyv form to `out`, whose length is a multiple of [`SECTION_ALIGNMENT`].
+    ///
+    /// # Errors
+    /// What rkyv reports.
+    fn encode_rkyv(&self, out: &mut AlignedVec) -> Result<(), EngineError>;
+    /// Validates the rkyv form and reads it, in place where possible.
+    ///
+    /// # Errors
+    /// The bytes are not a valid archive.
+    fn decode_rkyv<'a>(bytes: &'a [u8], scratch: &'a mut Self) -> Result<Self::Read<'a>, EngineError>;
+    /// Number of records that were read.
+    fn read_len(read: &Self::Read<'_>) -> usize;
+    /// The record at `index` of what was read.
+    fn read_view<'r>(read: &'r Self::Read<'_>, index: usize) -> R::View<'r>;
+
+    /// True when there is no record.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Each section of an rkyv form starts at a multiple of this.
+pub const SECTION_ALIGNMENT: usize = 16;
+
+fn rkyv_error(error: &rkyv::rancor::Error) -> EngineError {
+    EngineError::Codec { codec: "rkyv", problem: error.to_string() }
+}
+
+/// Appends the archive of one value to `out`.
+fn append_archive<T>(value: &T, out: &mut AlignedVec) -> Result<(), EngineError>
+where
+    T: for<'a> rkyv::Serialize<
+            rkyv::api::high::HighSerializer<AlignedVec, rkyv::ser::allocator::ArenaHandle<'a>, rkyv::rancor::Error>,
+        >,
+{
+    let written = rkyv::api::high::to_bytes_in(value, std::mem::take(out)).map_err(|error| rkyv_error(&error))?;
+    *out = written;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! When batches are cut, where they wait, and how their tasks are spread over threads.
+
+pub(crate) mod job;
+pub(crate) mod pool;
+pub(crate) mod queue;
+pub(crate) mod ticker;

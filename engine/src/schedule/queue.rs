@@ -1,0 +1,124 @@
+//! The queue of batches that are cut and wait for the job thread: bounded, first in, first out.
+
+use crate::clock::{Clock, lock, wait};
+use crate::source::budget::Budget;
+use crate::source::input::Allotment;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex};
+
+/// A batch that is cut.
+pub(crate) struct Batch {
+    /// Counts primed and live batches together: the id under which inputs keep its blocks.
+    pub(crate) id: u64,
+    pub(crate) index: u64,
+    pub(crate) time_ns: i64,
+    pub(crate) due_ns: u64,
+    pub(crate) submitted_ns: u64,
+    pub(crate) primed: bool,
+    pub(crate) queue_depth: u64,
+    pub(crate) allotments: Vec<Allotment>,
+}
+
+impl Batch {
+    pub(crate) fn sum(&self, part: impl Fn(&Allotment) -> u64) -> u64 {
+        self.allotments.iter().map(part).sum()
+    }
+}
+
+/// Batches on their way to the job thread. When it is full, senders are blocked (see [`Budget`]) and the ticker waits.
+pub(crate) struct Queue {
+    capacity: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Batch>,
+    running: bool,
+    closed: bool,
+    abandoned: bool,
+    committed_records: u64,
+}
+
+impl Queue {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Queue { capacity, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Adds a batch, waiting while the queue is full; stamps it as submitted. False when the queue was abandoned.
+    pub(crate) fn push(&self, mut batch: Batch, clock: &Arc<dyn Clock>, budget: &Budget) -> bool {
+        let mut state = lock(&self.state);
+        while state.waiting.len() >= self.capacity && !state.abandoned {
+            state = wait(&self.changed, state);
+        }
+        if state.abandoned {
+            return false;
+        }
+        clock.join();
+        budget.batch_queued();
+        batch.queue_depth = state.waiting.len() as u64;
+        batch.submitted_ns = clock.now_ns();
+        state.waiting.push_back(batch);
+        drop(state);
+        self.changed.notify_all();
+        true
+    }
+
+    /// The next batch; waits for one. `None` when the queue is closed and empty, or abandoned.
+    pub(crate) fn pop(&self) -> Option<Batch> {
+        let mut state = lock(&self.state);
+        loop {
+            if state.abandoned {
+                return None;
+            }
+            if let Some(batch) = state.waiting.pop_front() {
+                state.running = true;
+                drop(state);
+                self.changed.notify_all();
+                return Some(batch);
+            }
+            if state.closed {
+                return None;
+            }
+            state = wait(&self.changed, state);
+        }
+    }
+
+    /// The batch that was popped last is done and committed so many records.
+    pub(crate) fn done(&self, committed_records: u64) {
+        let mut state = lock(&self.state);
+        state.running = false;
+        state.committed_records += committed_records;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Records of all batches that were committed.
+    pub(crate) fn committed_records(&self) -> u64 {
+        lock(&self.state).committed_records
+    }
+
+    /// Waits until no batch waits or runs.
+    pub(crate) fn wait_empty(&self) {
+        let mut state = lock(&self.state);
+        while (!state.waiting.is_empty() || state.running) && !state.abandoned {
+            state = wait(&self.changed, state);
+        }
+    }
+
+    /// No more batches will come.
+    pub(crate) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.changed.notify_all();
+    }
+
+    /// What waits is not run any more.
+    pub(crate) fn abandon(&self) {
+        let mut state = lock(&self.state);
+        state.abandoned = true;
+        state.waiting.clear();
+        drop(state);
+        self.changed.notify_all();
+    }
+}

@@ -1,0 +1,82 @@
+//! The ticker: cuts a batch at every tick and puts it into the queue. No tick is skipped; late ones come back to back.
+
+use super::queue::{Batch, Queue};
+use crate::clock::Wake;
+use crate::source::Timeline;
+use crate::source::input::{AnyInput, Shared};
+use std::sync::Arc;
+
+pub(crate) struct Ticker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) wake: Arc<Wake>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) inputs: Vec<Arc<dyn AnyInput>>,
+    pub(crate) has_planned: bool,
+    pub(crate) primed_batches: u64,
+}
+
+impl Ticker {
+    /// Primes, then ticks until told to stop or until no input has anything left; then cuts what is there and closes the queue.
+    pub(crate) fn run(&self) {
+        let mut next_id = 0;
+        if self.prime(&mut next_id) {
+            self.tick(&mut next_id);
+        }
+        self.queue.close();
+    }
+
+    /// The last multiple of the interval in wall time, as a monotonic time.
+    fn last_boundary_ns(&self) -> u64 {
+        let now = self.shared.clock.now_ns();
+        let wall = now as i64 + self.shared.clock.wall_offset_ns();
+        now - wall.rem_euclid(self.shared.interval_ns as i64) as u64
+    }
+
+    fn prime(&self, next_id: &mut u64) -> bool {
+        let interval_ns = self.shared.interval_ns;
+        let prime_start_ns = self.last_boundary_ns().saturating_sub(self.primed_batches * interval_ns);
+        self.shared.set_timeline(Timeline { prime_start_ns, primed_batches: self.primed_batches, interval_ns });
+        for index in 0..self.primed_batches {
+            if self.wake.is_set() || !self.cut(next_id, index, prime_start_ns + (index + 1) * interval_ns, true) {
+                return false;
+            }
+        }
+        self.queue.wait_empty();
+        true
+    }
+
+    fn tick(&self, next_id: &mut u64) {
+        let interval_ns = self.shared.interval_ns;
+        // A planned source needs all of its first interval; for the others it began with the last tick, as in Spark.
+        let zero_ns = self.last_boundary_ns() + if self.has_planned { interval_ns } else { 0 };
+        self.shared.set_live_start(zero_ns);
+        for index in 0.. {
+            let due_ns = zero_ns + (index + 1) * interval_ns;
+            self.shared.clock.sleep_until(due_ns, &self.wake);
+            let stopping = self.wake.is_set();
+            if !self.cut(next_id, index, due_ns, false) || stopping || self.is_exhausted() {
+                return;
+            }
+        }
+    }
+
+    fn is_exhausted(&self) -> bool {
+        !self.inputs.is_empty() && self.inputs.iter().all(|input| input.is_exhausted())
+    }
+
+    fn cut(&self, next_id: &mut u64, index: u64, due_ns: u64, primed: bool) -> bool {
+        let id = *next_id;
+        *next_id += 1;
+        let batch = Batch {
+            id,
+            index,
+            time_ns: due_ns as i64 + self.shared.clock.wall_offset_ns(),
+            due_ns,
+            submitted_ns: 0,
+            primed,
+            queue_depth: 0,
+            allotments: self.inputs.iter().map(|input| input.allot(id, due_ns)).collect(),
+        };
+        self.queue.push(batch, &self.shared.clock, &self.shared.budget)
+    }
+}

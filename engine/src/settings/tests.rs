@@ -1,0 +1,84 @@
+//! Laws of the knob table and of values with units.
+
+use super::*;
+
+#[test]
+fn every_knob_reads_back_what_it_prints() {
+    for knob in KNOBS {
+        let mut settings = Settings::default();
+        let text = (knob.get)(&settings);
+        (knob.set)(&mut settings, &text).unwrap_or_else(|error| panic!("{}: {error}", knob.name));
+        assert_eq!((knob.get)(&settings), text, "{}", knob.name);
+    }
+}
+
+#[test]
+fn knob_names_are_unique_and_choices_are_listed() {
+    for (index, knob) in KNOBS.iter().enumerate() {
+        assert!(KNOBS[..index].iter().all(|other| other.name != knob.name), "{} twice", knob.name);
+        if let KnobKind::Choice(words) = knob.kind {
+            assert_eq!(knob.range, words.join(", "), "{}", knob.name);
+        }
+        assert!(!knob.trades.is_empty());
+    }
+}
+
+#[test]
+fn a_number_without_unit_is_refused_with_an_example() {
+    let error = parse_duration_ns("100").unwrap_err();
+    assert_eq!(error.to_string(), "`100` has no unit: write for example `100ms`");
+    assert!(matches!(parse_rate("5000"), Err(ValueError::MissingUnit { .. })));
+    assert!(matches!(parse_bytes("64"), Err(ValueError::MissingUnit { .. })));
+}
+
+#[test]
+fn zero_negative_and_nonsense_are_refused() {
+    assert!(matches!(parse_duration_ns("0ms"), Err(ValueError::NotPositive { .. })));
+    assert!(matches!(parse_duration_ns("-5ms"), Err(ValueError::NotPositive { .. })));
+    assert!(matches!(parse_duration_ns("0.1ns"), Err(ValueError::NotPositive { .. })));
+    assert!(matches!(parse_duration_ns("fast"), Err(ValueError::NotANumber { .. })));
+    assert!(matches!(parse_duration_ns("5 parsecs"), Err(ValueError::UnknownUnit { .. })));
+    assert!(matches!(parse_duration_ns("99999999999999h"), Err(ValueError::TooLarge { .. })));
+    assert!(matches!(parse_rate("0/s"), Err(ValueError::NotPositive { .. })));
+    assert!(matches!(parse_rate("inf/s"), Err(ValueError::NotANumber { .. })));
+}
+
+#[test]
+fn a_mistyped_choice_or_name_finds_the_one_that_was_meant() {
+    let mut settings = Settings::default();
+    let codec = find_knob(KNOBS, "codec").expect("in the table");
+    let error = (codec.set)(&mut settings, "rkvy").unwrap_err();
+    assert_eq!(error.to_string(), "`rkvy` is none of none, rkyv, json; did you mean `rkyv`?");
+    assert_eq!(suggest("inteval", KNOBS.iter().map(|knob| knob.name)), Some("interval"));
+    assert_eq!(suggest("zzz", KNOBS.iter().map(|knob| knob.name)), None);
+    assert!(find_knob(KNOBS, "block-interval").is_some());
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_by_name() {
+    let refused = |settings: Settings, knob: &str| match settings.validate() {
+        Err(EngineError::Setting { knob: named, .. }) => assert_eq!(named, knob),
+        other => panic!("{knob}: {other:?}"),
+    };
+    let fine = Settings::default();
+    assert!(fine.validate().is_ok());
+    refused(Settings { interval_ns: 0, ..fine.clone() }, "interval");
+    refused(Settings { interval_ns: 1_500_000, ..fine.clone() }, "interval");
+    refused(Settings { block_interval_ns: Some(300_000_000), ..fine.clone() }, "block_interval");
+    refused(Settings { threads: 0, ..fine.clone() }, "threads");
+    refused(Settings { queue_capacity: 0, ..fine.clone() }, "queue_capacity");
+    refused(Settings { memory_limit_bytes: 5, ..fine }, "memory_limit");
+}
+
+#[test]
+fn durations_sizes_and_rates_are_written_as_they_are_read() {
+    for text in ["200ms", "1.5s", "250us", "7ns", "1s"] {
+        assert_eq!(format_duration_ns(parse_duration_ns(text).unwrap()), text);
+    }
+    for text in ["64MiB", "1GiB", "3B", "1536KiB"] {
+        assert_eq!(format_bytes(parse_bytes(text).unwrap()), text);
+    }
+    for text in ["150k/s", "1.25M/s", "10/s"] {
+        assert_eq!(format_rate(parse_rate(text).unwrap()), text);
+    }
+}

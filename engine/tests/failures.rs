@@ -1,0 +1,80 @@
+//! User code that panics, jobs that cannot work.
+
+use crate::bench::{Bench, collect};
+use downbeat_engine::clock::ManualClock;
+use downbeat_engine::record::Text;
+use downbeat_engine::{EngineError, Settings, StreamingContext};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[test]
+fn a_panic_fails_its_batch_by_name_and_later_batches_go_on() {
+    let mut bench = Bench::new(Settings::default());
+    let (feed, lines) = bench.context.queue_stream::<Text>();
+    let checked = lines.map::<Text>(|line| if line == b"poison" { panic!("cannot digest") } else { line });
+    let seen = collect(&checked.words().count_by_value(), |(word, count)| (word.to_vec(), count));
+    bench.context.start().expect("starts");
+    for line in ["fine", "poison", "well"] {
+        feed.push([line.as_bytes()]).expect("not stopped");
+        bench.tick();
+    }
+    let reports = bench.reports();
+    assert!(reports[0].failure.is_none() && reports[2].failure.is_none());
+    let Some(EngineError::Batch { time_ms: 1200, operator, problem }) = &reports[1].failure else {
+        panic!("{:?}", reports[1].failure)
+    };
+    assert!(operator.starts_with("map at ") && operator.contains("failures.rs"), "{operator}");
+    assert!(problem.contains("cannot digest"), "{problem}");
+    assert_eq!(*seen.lock().expect("no panic"), [vec![(b"fine".to_vec(), 1)], vec![(b"well".to_vec(), 1)]]);
+    assert!(matches!(bench.context.await_termination(), Err(EngineError::Batch { .. })));
+    let stopped = bench.context.stop(Duration::from_secs(5)).expect("stops");
+    assert_eq!((stopped.accepted, stopped.unfinished), (3, 1));
+}
+
+#[test]
+fn panics_in_combine_and_in_outputs_are_named_too() {
+    let mut bench = Bench::new(Settings::default());
+    let (feed, lines) = bench.context.queue_stream::<Text>();
+    let summed = lines
+        .words()
+        .map_to_pair::<Text, u64>(|word| (word, 1))
+        .reduce_by_key(|a, b| if a + b > 2 { panic!("over two") } else { a + b });
+    summed.for_each_batch(|batch| assert!(batch.len() < 2, "too many groups"));
+    bench.context.start().expect("starts");
+    for line in ["a a a", "b c", "d"] {
+        feed.push([line.as_bytes()]).expect("not stopped");
+        bench.tick();
+    }
+    let failures: Vec<String> = bench
+        .reports()
+        .iter()
+        .map(|report| report.failure.as_ref().map_or(String::new(), ToString::to_string))
+        .collect();
+    assert!(failures[0].contains("reduce_by_key at") && failures[0].contains("over two"), "{}", failures[0]);
+    assert!(failures[1].contains("for_each_batch at") && failures[1].contains("too many groups"), "{}", failures[1]);
+    assert_eq!(failures[2], "");
+}
+
+#[test]
+fn a_job_without_output_is_refused() {
+    let error = crate::bench::refusal(|lines| drop(lines.words()));
+    assert!(error.to_string().contains("no output operation"), "{error}");
+}
+
+#[test]
+fn streams_of_two_contexts_are_not_mixed() {
+    let other = StreamingContext::with_clock(Settings::default(), Arc::new(ManualClock::new(0))).expect("works");
+    let (_, foreign) = other.queue_stream::<Text>();
+    let error = crate::bench::refusal(|lines| drop(collect(&lines.union(&foreign), |line| line.to_vec())));
+    assert!(error.to_string().contains("same context"), "{error}");
+}
+
+#[test]
+fn outputs_added_after_the_start_are_refused() {
+    let bench = Bench::new(Settings::default());
+    let (_, lines) = bench.context.queue_stream::<Text>();
+    collect(&lines, |line| line.to_vec());
+    bench.context.start().expect("starts");
+    collect(&lines, |line| line.to_vec());
+    assert!(bench.context.check().expect_err("refused").to_string().contains("frozen"));
+}

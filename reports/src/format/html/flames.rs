@@ -1,0 +1,157 @@
+//! The flamegraph inside the report: static, without script, with a ranking of functions as its text.
+
+use super::text;
+use super::theme::SEGMENTS;
+use crate::flame::tree::{Bar, Function, layout, ranking};
+use crate::flame::{stacks, subtitle, unavailable};
+use crate::format::svg::unit;
+use crate::inert;
+use crate::quantity::{count, percent};
+use crate::record::TrialRecord;
+use maud::{Markup, html};
+
+const WIDTH: f64 = 960.0;
+const ROW: f64 = 18.0;
+
+/// Narrower frames are left out: they could be neither seen nor pointed at.
+const NARROWEST: f64 = 0.8;
+
+/// Width of a character of a frame's name.
+const CHARACTER: f64 = 6.3;
+
+/// Functions in the ranking.
+const RANKED: usize = 20;
+
+pub(super) fn render(record: &TrialRecord) -> Markup {
+    html! {
+        section id="flamegraph" {
+            h2 { "Where the CPU time goes" }
+            @match unavailable(&record.profile) {
+                Some(reason) => p.lead { "There is no flamegraph: " (reason) "." },
+                None => (graph(record)),
+            }
+        }
+    }
+}
+
+fn graph(record: &TrialRecord) -> Markup {
+    let stacks = stacks(&record.profile);
+    let bars = layout(&stacks);
+    let ranked = ranking(&stacks);
+    let all: u64 = stacks.iter().map(|stack| stack.samples).sum();
+    html! {
+        p.lead {
+            "Sampled while the same batches ran again, " b { "unpaced" } ": shares of CPU time, not of the delays above. "
+            "The interactive drawing is flamegraph.svg beside this file."
+        }
+        figure {
+            (drawing(&bars, all, &ranked))
+            figcaption {
+                (subtitle(record))
+                @if let Some(sampler) = &record.profile.sampler { " · " (text(sampler)) }
+                @if record.profile.expected_samples > 0 { " · " (count(record.profile.expected_samples)) " samples expected" }
+            }
+        }
+        details {
+            summary { "Functions by their own samples" }
+            (ranking_table(&ranked, all))
+        }
+    }
+}
+
+fn drawing(bars: &[Bar], all: u64, ranked: &[Function]) -> Markup {
+    let per_sample = WIDTH / all.max(1) as f64;
+    let visible: Vec<&Bar> = bars.iter().filter(|bar| bar.samples as f64 * per_sample >= NARROWEST).collect();
+    let height = (visible.iter().map(|bar| bar.depth).max().unwrap_or(0) + 1) as f64 * ROW;
+    html! {
+        svg.frame viewBox={ "0 0 " (WIDTH) " " (unit(height)) } role="img" aria-labelledby="flame-title flame-desc" {
+            title id="flame-title" { "Flamegraph of the unpaced replay" }
+            desc id="flame-desc" { (description(ranked, all)) }
+            @for bar in &visible {
+                (frame(bar, all, per_sample))
+            }
+        }
+    }
+}
+
+fn frame(bar: &Bar, all: u64, per_sample: f64) -> Markup {
+    let (x, y) = (bar.start as f64 * per_sample, bar.depth as f64 * ROW);
+    let width = bar.samples as f64 * per_sample;
+    let characters = ((width - 8.0) / CHARACTER).max(0.0) as usize;
+    html! {
+        g {
+            title { (bar.name) ": " (count(bar.samples)) " samples, " (percent(bar.samples as f64 / all.max(1) as f64)) }
+            rect class=(class(bar)) x=(unit(x)) y=(unit(y)) width=(unit(width)) height=(unit(ROW - 1.0)) {}
+            @if characters >= 3 {
+                text.on-segment x=(unit(x + 4.0)) y=(unit(y + 12.5)) { (label(&bar.name, characters)) }
+            }
+        }
+    }
+}
+
+/// As much of a name as fits; of a path, its end says most.
+fn label(name: &str, characters: usize) -> String {
+    let length = name.chars().count();
+    if length <= characters {
+        return name.to_owned();
+    }
+    let is_path = name.contains("::") && !name.contains('<');
+    if !is_path || characters < 6 {
+        return inert::short(name, characters);
+    }
+    let end: String = name.chars().skip(length - (characters - 1)).collect();
+    format!("…{end}")
+}
+
+/// The root is grey; the others are coloured by their crate, so that one crate has one colour.
+fn class(bar: &Bar) -> String {
+    if bar.depth == 0 {
+        return "segment s0".to_owned();
+    }
+    let crate_name = bar.name.trim_start_matches(['<', '&']).split("::").next().unwrap_or_default();
+    let sum = crate_name.bytes().fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    format!("segment s{}", 1 + sum % (SEGMENTS.len() as u64 - 1))
+}
+
+fn ranking_table(ranked: &[Function], all: u64) -> Markup {
+    let share = |samples: u64| percent(samples as f64 / all.max(1) as f64);
+    html! {
+        div.table {
+            table {
+                thead { tr { th { "Function" } th.number { "Own samples" } th.number { "Own" } th.number { "With callees" } } }
+                tbody {
+                    @for function in ranked.iter().take(RANKED) {
+                        tr {
+                            td { code { (function.name) } }
+                            td.number { (count(function.own)) }
+                            td.number { (share(function.own)) }
+                            td.number { (share(function.total)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The drawing in words.
+fn description(ranked: &[Function], all: u64) -> String {
+    let top: Vec<String> = ranked
+        .iter()
+        .take(3)
+        .map(|function| format!("{} {}", function.name, percent(function.own as f64 / all.max(1) as f64)))
+        .collect();
+    format!("{} samples. Most are in {}.", count(all), top.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_fit_and_keep_the_end_of_paths() {
+        assert_eq!(label("a::b", 10), "a::b");
+        assert_eq!(label("engine::exchange::probe", 12), "…ange::probe");
+        assert_eq!(label("<A as B>::c", 5), "<A a…");
+    }
+}

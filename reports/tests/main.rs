@@ -1,0 +1,8 @@
+//! Integration tests: golden files of every format, the documented schema, stored results, hostile text.
+
+mod examples;
+mod golden;
+mod hostile;
+mod schema;
+mod store;
+mod tags;
