@@ -22,13 +22,21 @@ use crate::record::Family;
 use crate::schedule::job::JobRun;
 use operator::Operator;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Views in a chunk: enough to forget the virtual call, few enough to stay in the first-level cache.
 pub(crate) const CHUNK: usize = 256;
 
 /// A chunk of views on the stack.
 pub(crate) type Chunk<V> = arrayvec::ArrayVec<V, CHUNK>;
+
+/// What each task of a stage made, by the number of the task.
+type Made<T> = Vec<Mutex<Option<T>>>;
+
+/// Room for what `tasks` tasks will make.
+fn room<T>(tasks: usize) -> Made<T> {
+    (0..tasks).map(|_| Mutex::new(None)).collect()
+}
 
 /// A stream of records of the family `R`, one collection of them per batch.
 pub struct DStream<R: Family> {

@@ -9,7 +9,7 @@ mod value;
 pub use key::{Arena, Key};
 pub use value::Value;
 
-pub(crate) use machine::WordEnds;
+pub use machine::for_each_word;
 pub(crate) use table::{Dense, Table, TablePool};
 
 /// Partition of a hash among `partitions`: by its upper half, as slots of a table go by its lower half.

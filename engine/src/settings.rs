@@ -5,7 +5,7 @@ mod value;
 
 pub use knob::{Knob, KnobKind, find_knob, suggest};
 pub use value::{
-    ValueError, format_bytes, format_duration_ns, format_rate, parse_bytes, parse_duration_ns, parse_rate,
+    ValueError, assign, format_bytes, format_duration_ns, format_rate, parse_bytes, parse_duration_ns, parse_rate,
 };
 
 use crate::error::EngineError;
@@ -119,7 +119,7 @@ impl Settings {
     pub fn validate(&self) -> Result<(), EngineError> {
         let refuse =
             |knob: &'static str, value: String, rule: &'static str| Err(EngineError::Setting { knob, value, rule });
-        if self.interval_ns == 0 || self.interval_ns % 1_000_000 != 0 {
+        if self.interval_ns == 0 || !self.interval_ns.is_multiple_of(1_000_000) {
             return refuse(
                 "interval",
                 format_duration_ns(self.interval_ns),
@@ -163,7 +163,7 @@ pub static KNOBS: &[Knob<Settings>] = &[
         trades: "latency against the fixed cost of a batch; a longer interval holds higher rates",
         spark: Some("batch interval"),
         get: |settings| format_duration_ns(settings.interval_ns),
-        set: |settings, text| Ok(settings.interval_ns = parse_duration_ns(text)?),
+        set: |settings, text| assign(&mut settings.interval_ns, parse_duration_ns(text)),
     },
     Knob {
         name: "block_interval",
@@ -173,7 +173,7 @@ pub static KNOBS: &[Knob<Settings>] = &[
         trades: "more tasks per batch, so better balance, against the cost of each task",
         spark: Some("spark.streaming.blockInterval"),
         get: |settings| format_duration_ns(settings.effective_block_interval_ns()),
-        set: |settings, text| Ok(settings.block_interval_ns = Some(parse_duration_ns(text)?)),
+        set: |settings, text| assign(&mut settings.block_interval_ns, parse_duration_ns(text).map(Some)),
     },
     Knob {
         name: "threads",
@@ -183,7 +183,7 @@ pub static KNOBS: &[Knob<Settings>] = &[
         trades: "shorter batches against cores left for the sender and the system",
         spark: Some("local[N]"),
         get: |settings| settings.threads.to_string(),
-        set: |settings, text| Ok(settings.threads = value::parse_count(text)?),
+        set: |settings, text| assign(&mut settings.threads, value::parse_count(text)),
     },
     Knob {
         name: "partitions",
@@ -193,7 +193,7 @@ pub static KNOBS: &[Knob<Settings>] = &[
         trades: "balance of the reducing side against the cost of each partition",
         spark: Some("spark.default.parallelism"),
         get: |settings| settings.effective_partitions().to_string(),
-        set: |settings, text| Ok(settings.partitions = Some(value::parse_count(text)?)),
+        set: |settings, text| assign(&mut settings.partitions, value::parse_count(text).map(Some)),
     },
     Knob {
         name: "pool",
@@ -243,7 +243,7 @@ pub static KNOBS: &[Knob<Settings>] = &[
         trades: "how long a burst is absorbed against how much waits when the engine falls behind",
         spark: None,
         get: |settings| settings.queue_capacity.to_string(),
-        set: |settings, text| Ok(settings.queue_capacity = value::parse_count(text)?),
+        set: |settings, text| assign(&mut settings.queue_capacity, value::parse_count(text)),
     },
     Knob {
         name: "memory_limit",
@@ -253,7 +253,7 @@ pub static KNOBS: &[Knob<Settings>] = &[
         trades: "how much may wait before the senders are blocked against memory",
         spark: Some("spark.streaming.receiver.maxRate, by hand"),
         get: |settings| format_bytes(settings.memory_limit_bytes),
-        set: |settings, text| Ok(settings.memory_limit_bytes = parse_bytes(text)?),
+        set: |settings, text| assign(&mut settings.memory_limit_bytes, parse_bytes(text)),
     },
     Knob {
         name: "line_limit",
@@ -277,7 +277,7 @@ pub static KNOBS: &[Knob<Settings>] = &[
         trades: "how soon a lost connection is tried again against load on a peer in trouble",
         spark: Some("spark.streaming.receiverRestartDelay"),
         get: |settings| format_duration_ns(settings.restart_delay_ns),
-        set: |settings, text| Ok(settings.restart_delay_ns = parse_duration_ns(text)?),
+        set: |settings, text| assign(&mut settings.restart_delay_ns, parse_duration_ns(text)),
     },
     Knob {
         name: "buffer_reuse",
@@ -287,7 +287,9 @@ pub static KNOBS: &[Knob<Settings>] = &[
         trades: "no allocation per batch against memory kept between batches",
         spark: None,
         get: |settings| value::on_off(settings.buffer_reuse).into(),
-        set: |settings, text| Ok(settings.buffer_reuse = value::parse_choice(text, &["on", "off"])? == 0),
+        set: |settings, text| {
+            assign(&mut settings.buffer_reuse, value::parse_choice(text, &["on", "off"]).map(|choice| choice == 0))
+        },
     },
     Knob {
         name: "metrics",
@@ -297,7 +299,9 @@ pub static KNOBS: &[Knob<Settings>] = &[
         trades: "busy time per stage against the cost of reading the clock twice a task",
         spark: None,
         get: |settings| value::on_off(settings.metrics).into(),
-        set: |settings, text| Ok(settings.metrics = value::parse_choice(text, &["on", "off"])? == 0),
+        set: |settings, text| {
+            assign(&mut settings.metrics, value::parse_choice(text, &["on", "off"]).map(|choice| choice == 0))
+        },
     },
 ];
 

@@ -56,7 +56,7 @@ impl Bench {
 pub(crate) fn collect<R: Family, T: Ord + Send + 'static>(
     stream: &DStream<R>,
     show: impl for<'a> Fn(R::View<'a>) -> T + Send + Sync + 'static,
-) -> Arc<Mutex<Vec<Vec<T>>>> {
+) -> Collected<T> {
     let batches = Arc::new(Mutex::new(Vec::new()));
     let into = batches.clone();
     stream.for_each_batch(move |batch| {
@@ -68,8 +68,11 @@ pub(crate) fn collect<R: Family, T: Ord + Send + 'static>(
     batches
 }
 
+/// What a test collects: the sorted records of each batch.
+pub(crate) type Collected<T> = Arc<Mutex<Vec<Vec<T>>>>;
+
 /// Collects counts by word.
-pub(crate) fn collect_counts(stream: &DStream<Pair<Text, u64>>) -> Arc<Mutex<Vec<Vec<(String, u64)>>>> {
+pub(crate) fn collect_counts(stream: &DStream<Pair<Text, u64>>) -> Collected<(String, u64)> {
     collect(stream, |(word, count)| (String::from_utf8_lossy(word).into_owned(), count))
 }
 

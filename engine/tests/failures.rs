@@ -78,3 +78,26 @@ fn outputs_added_after_the_start_are_refused() {
     collect(&lines, |line| line.to_vec());
     assert!(bench.context.check().expect_err("refused").to_string().contains("frozen"));
 }
+
+#[test]
+fn a_failed_batch_is_an_empty_pane_of_every_window() {
+    let mut bench = Bench::new(Settings::default());
+    let (feed, lines) = bench.context.queue_stream::<Text>();
+    let checked = lines.map::<Text>(|line| if line == b"poison" { panic!("cannot digest") } else { line });
+    let (two, one) = (Duration::from_millis(200), Duration::from_millis(100));
+    let ones = checked.words().map_to_pair::<Text, u64>(|word| (word, 1));
+    let inverse =
+        crate::bench::collect_counts(&ones.reduce_by_key_and_inverse_window(|a, b| a + b, |a, b| a - b, two, one));
+    let recomputed = crate::bench::collect_counts(&ones.reduce_by_key_and_window(|a, b| a + b, two, one));
+    let raw = collect(&checked.window(two, one).count(), |count| count);
+    bench.context.start().expect("starts");
+    for line in ["a", "poison", "b", "c"] {
+        feed.push([line.as_bytes()]).expect("not stopped");
+        bench.tick();
+    }
+    let pair = |word: &str| (word.to_owned(), 1);
+    let expected = [vec![pair("a")], vec![pair("a")], vec![pair("b")], vec![pair("b"), pair("c")]];
+    assert_eq!(*inverse.lock().expect("no panic"), expected);
+    assert_eq!(*recomputed.lock().expect("no panic"), expected);
+    assert_eq!(*raw.lock().expect("no panic"), [vec![1], vec![1], vec![1], vec![2]]);
+}

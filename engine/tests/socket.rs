@@ -56,9 +56,10 @@ fn lines_are_counted_over_reconnections_and_ugly_input() {
     let records = || reports.0.lock().expect("no panic").iter().map(|report| report.records).sum::<u64>();
     wait_for("all lines", || records() == 6);
     let report = context.stop(Duration::from_secs(5)).expect("stops");
-    let input: BTreeMap<_, _> = report.input.into_iter().collect();
-    let expected =
-        [("connections", 2), ("crlf", 1), ("empty", 1), ("invalid_utf8", 1), ("lone_cr", 1), ("too_long", 1)];
+    let mut input: BTreeMap<_, _> = report.input.into_iter().collect();
+    // The backlog of the listener may take one more.
+    assert!(input.remove("connections").is_some_and(|connections| connections >= 2));
+    let expected = [("crlf", 1), ("empty", 1), ("invalid_utf8", 1), ("lone_cr", 1), ("too_long", 1)];
     assert_eq!(input, BTreeMap::from(expected));
     let mut totals = BTreeMap::new();
     for (word, count) in seen.lock().expect("no panic").iter().flatten() {

@@ -99,7 +99,7 @@ proptest! {
         let borrowed: Vec<Vec<&str>> = input.iter().map(|lines| lines.iter().map(String::as_str).collect()).collect();
         let slices: Vec<&[&str]> = borrowed.iter().map(Vec::as_slice).collect();
         let settings = Settings { threads, ..Settings::default() };
-        let fires: Vec<usize> = (1..=slices.len()).filter(|number| *number as u64 % slide == 0).collect();
+        let fires: Vec<usize> = (1..=slices.len()).filter(|number| (*number as u64).is_multiple_of(slide)).collect();
         let expected: Vec<_> = fires.iter().map(|number| {
             let from = number.saturating_sub(length as usize);
             plain_counts(borrowed[from..*number].iter().flatten().copied())

@@ -1,7 +1,7 @@
 //! Reduce by key: combine per lane, exchange by partition, merge per partition.
 
 use super::operator::Operator;
-use super::{Chunk, Node, Prepared, Scheduled, Sink};
+use super::{Chunk, Made, Node, Prepared, Scheduled, Sink, room};
 use crate::clock::lock;
 use crate::error::EngineError;
 use crate::exchange::codec::Encoded;
@@ -75,7 +75,7 @@ impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Shuf
         }
         let groups = lanes.iter().flatten().map(|table| table.len() as u64).sum();
         let waiting = transposed(lanes, self.partitions);
-        let reduced: Vec<Mutex<Option<Groups<K, V>>>> = (0..self.partitions).map(|_| Mutex::new(None)).collect();
+        let reduced: Made<Groups<K, V>> = room(self.partitions);
         run.stage(
             Stage::Reduce,
             self.partitions,
@@ -98,14 +98,14 @@ impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Shuf
     /// With a codec, they are encoded on the lane that combined them and decoded by the partition that wants them.
     fn carried(&self, run: &mut JobRun<'_>, lanes: Vec<Partitioned<K, V>>) -> Result<Partitioned<K, V>, EngineError> {
         let groups = lanes.iter().flatten().map(|table| table.len() as u64).sum();
-        let wire: Vec<Mutex<Option<Encoded>>> = (0..lanes.len() * self.partitions).map(|_| Mutex::new(None)).collect();
+        let wire: Made<Encoded> = room(lanes.len() * self.partitions);
         run.stage(Stage::Exchange, wire.len(), groups, Default::default, |column, task| {
             let table = &lanes[task / self.partitions][task % self.partitions];
             *lock(&wire[task]) = Some(self.encoded(table, column)?);
             Ok(())
         })?;
         lock(&self.merged).extend(lanes.into_iter().flatten());
-        let reduced: Vec<Mutex<Option<Groups<K, V>>>> = (0..self.partitions).map(|_| Mutex::new(None)).collect();
+        let reduced: Made<Groups<K, V>> = room(self.partitions);
         run.stage(Stage::Reduce, self.partitions, groups, Default::default, |column, partition| {
             let mut into = self.pool.take();
             for encoded in wire.iter().skip(partition).step_by(self.partitions) {
@@ -142,7 +142,7 @@ impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Shuf
         Ok(())
     }
 
-    fn unwrapped(&self, reduced: Vec<Mutex<Option<Groups<K, V>>>>) -> Partitioned<K, V> {
+    fn unwrapped(&self, reduced: Made<Groups<K, V>>) -> Partitioned<K, V> {
         reduced.into_iter().map(|table| lock(&table).take().unwrap_or_else(|| self.pool.take())).collect()
     }
 }

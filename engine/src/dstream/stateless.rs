@@ -3,7 +3,7 @@
 use super::operator::Operator;
 use super::{CHUNK, Chunk, DStream, Node, Prepared, Sink, operator, push_stage};
 use crate::error::EngineError;
-use crate::exchange::WordEnds;
+use crate::exchange::for_each_word;
 use crate::metrics::Stage;
 use crate::record::{Family, Text, TextColumn};
 use crate::schedule::job::JobRun;
@@ -239,7 +239,7 @@ struct WordsSink<'s> {
 }
 
 impl Sink<Text> for WordsSink<'_> {
-    fn accept<'a>(&mut self, records: &[&'a [u8]]) {
+    fn accept(&mut self, records: &[&[u8]]) {
         push_words(records, self.sink);
     }
 }
@@ -248,7 +248,7 @@ impl Sink<Text> for WordsSink<'_> {
 fn push_words(texts: &[&[u8]], sink: &mut dyn Sink<Text>) {
     let mut chunk = Chunk::<&[u8]>::new();
     for text in texts {
-        WordEnds::for_each(text, |word| {
+        for_each_word(text, |word| {
             chunk.push(word);
             if chunk.is_full() {
                 sink.accept(&chunk);

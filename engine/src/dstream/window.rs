@@ -3,7 +3,7 @@
 use super::operator::Operator;
 use super::shuffle::{Groups, ShuffleNode, push_groups};
 use super::source::push_column;
-use super::{DStream, Node, Prepared, Scheduled, Sink, operator, push_stage};
+use super::{DStream, Made, Node, Prepared, Scheduled, Sink, operator, push_stage, room};
 use crate::clock::lock;
 use crate::error::EngineError;
 use crate::exchange::{Dense, Key, Table, TablePool, Value};
@@ -41,7 +41,7 @@ impl<A: Family> DStream<A> {
         for (step, (name, length)) in steps.iter_mut().zip([("window", window), ("slide", slide)]) {
             let length_ns = length.as_nanos();
             if length_ns == 0 || length_ns % own_slide_ns != 0 {
-                let unit = Duration::from_nanos_u128(own_slide_ns);
+                let unit = Duration::from_millis(u64::try_from(own_slide_ns / 1_000_000).unwrap_or(u64::MAX));
                 let problem = format!(
                     "the {name} of {length:?} is no multiple of {unit:?}, at which its input has records; choose one"
                 );
@@ -133,15 +133,12 @@ impl<A: Family> Scheduled for WindowNode<A> {
         if !self.span.parent_fires(run) {
             return Ok(());
         }
-        let prepared = self.parent.prepare(run)?;
-        let lanes =
-            push_stage(run, Stage::Map, &self.parent, prepared, || ColumnSink::<A> { column: A::Column::default() })?;
-        let mut panes = lock(&self.panes);
-        panes.push_back(lanes.into_iter().map(|lane| Arc::new(lane.column)).collect());
-        while panes.len() > self.span.panes {
-            panes.pop_front();
-        }
-        Ok(())
+        let make = || ColumnSink::<A> { column: A::Column::default() };
+        let pushed = self.parent.prepare(run);
+        let pushed = pushed.and_then(|prepared| push_stage(run, Stage::Map, &self.parent, prepared, make));
+        let (lanes, failure) = or_empty(pushed);
+        push_pane(&mut lock(&self.panes), self.span, lanes.into_iter().map(|lane| Arc::new(lane.column)).collect());
+        failure
     }
 
     fn release(&self, _: u64) {}
@@ -180,8 +177,26 @@ impl<A: Family> Sink<A> for ColumnSink<A> {
     }
 }
 
+/// A batch that failed is an empty pane: the others must not stay in the window for longer because of it.
+fn or_empty<T>(result: Result<Vec<T>, EngineError>) -> (Vec<T>, Result<(), EngineError>) {
+    match result {
+        Ok(made) => (made, Ok(())),
+        Err(error) => (Vec::new(), Err(error)),
+    }
+}
+
+fn push_pane<P>(panes: &mut VecDeque<P>, span: Span, pane: P) {
+    panes.push_back(pane);
+    while panes.len() > span.panes {
+        panes.pop_front();
+    }
+}
+
 /// The groups of one pane, by partition.
 type Pane<K, V> = Arc<Vec<Dense<K, <V as Value>::Owned>>>;
+
+/// The combined groups of the window at a batch, by partition.
+type Current<K, V> = (u64, Arc<Vec<Groups<K, V>>>);
 
 /// A window whose panes are combined anew at each slide.
 struct RecomputedWindow<K: Key, V: Value, F> {
@@ -189,7 +204,7 @@ struct RecomputedWindow<K: Key, V: Value, F> {
     span: Span,
     panes: Mutex<VecDeque<Pane<K, V>>>,
     pool: TablePool<K, V::Owned>,
-    current: Mutex<Option<(u64, Arc<Vec<Groups<K, V>>>)>>,
+    current: Mutex<Option<Current<K, V>>>,
 }
 
 impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> RecomputedWindow<K, V, F> {
@@ -203,15 +218,11 @@ impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Sche
         if !self.span.parent_fires(run) {
             return Ok(());
         }
-        self.reduced.prepare(run)?;
+        let failure = self.reduced.prepare(run).map(drop);
         let groups = self.reduced.groups(run.batch);
         let pane = run.alone(Stage::Window, || Ok(Arc::new(groups.iter().map(Table::to_dense).collect())))?;
-        let mut panes = lock(&self.panes);
-        panes.push_back(pane);
-        while panes.len() > self.span.panes {
-            panes.pop_front();
-        }
-        Ok(())
+        push_pane(&mut lock(&self.panes), self.span, pane);
+        failure
     }
 
     fn release(&self, batch: u64) {
@@ -229,7 +240,7 @@ impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Node
             let panes: Vec<Pane<K, V>> = lock(&self.panes).iter().cloned().collect();
             let keys = panes.iter().flat_map(|pane| pane.iter()).map(|dense| dense.len() as u64).sum();
             let partitions = self.reduced.partitions();
-            let merged: Vec<Mutex<Option<Groups<K, V>>>> = (0..partitions).map(|_| Mutex::new(None)).collect();
+            let merged: Made<Groups<K, V>> = room(partitions);
             run.stage(
                 Stage::Window,
                 partitions,
@@ -280,7 +291,7 @@ where
     I: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync,
 {
     /// First what goes, then what comes, as Spark does it. A key that is in no pane any more leaves.
-    fn slide(&self, state: &mut Table<K, Counted<V>>, gone: Option<&Dense<K, V::Owned>>, come: &Groups<K, V>) {
+    fn slide(&self, state: &mut Table<K, Counted<V>>, gone: Option<&Dense<K, V::Owned>>, come: Option<&Groups<K, V>>) {
         self.operator.enter();
         for (key, value) in gone.into_iter().flat_map(Dense::iter) {
             state.change(key, |(sum, panes)| {
@@ -289,7 +300,7 @@ where
                 *panes > 0
             });
         }
-        for (key, value) in come.iter() {
+        for (key, value) in come.into_iter().flat_map(Table::iter) {
             state.change(key, |(sum, panes)| {
                 *sum = if *panes == 0 {
                     value.clone()
@@ -320,28 +331,32 @@ where
         if !self.span.parent_fires(run) {
             return Ok(());
         }
-        let come = self.reduced.prepare(run)?;
+        let (keys, failure) = match self.reduced.prepare(run) {
+            Ok(come) => (come.records, Ok(())),
+            Err(error) => (0, Err(error)),
+        };
         let groups = self.reduced.groups(run.batch);
         let gone = {
             let mut panes = lock(&self.panes);
             if panes.len() == self.span.panes { panes.pop_front() } else { None }
         };
-        let dense: Vec<Mutex<Option<Dense<K, V::Owned>>>> = self.states.iter().map(|_| Mutex::new(None)).collect();
+        let dense: Made<Dense<K, V::Owned>> = room(self.states.len());
         run.stage(
             Stage::Window,
             self.states.len(),
-            come.records,
+            keys,
             || (),
             |(), partition| {
                 let gone = gone.as_ref().and_then(|pane| pane.get(partition));
-                self.slide(&mut lock(&self.states[partition]), gone, &groups[partition]);
-                *lock(&dense[partition]) = Some(groups[partition].to_dense());
+                let come = groups.get(partition);
+                self.slide(&mut lock(&self.states[partition]), gone, come);
+                *lock(&dense[partition]) = come.map(Table::to_dense);
                 Ok(())
             },
         )?;
         let pane = dense.into_iter().filter_map(|dense| lock(&dense).take()).collect();
         lock(&self.panes).push_back(Arc::new(pane));
-        Ok(())
+        failure
     }
 
     fn release(&self, _: u64) {}

@@ -59,32 +59,27 @@ fn space_mask_portable(bytes: &[u8]) -> u64 {
     if bytes.len() < 64 { mask | u64::MAX << bytes.len() } else { mask }
 }
 
-/// Calls `word` with each maximal run of bytes other than white space.
-pub(crate) struct WordEnds;
-
-impl WordEnds {
-    /// All words of a text in order.
-    #[inline(always)]
-    pub(crate) fn for_each<'t>(text: &'t [u8], mut word: impl FnMut(&'t [u8])) {
-        let (mut start, mut at) = (0, 0);
-        while at < text.len() {
-            let mut spaces = space_mask(&text[at..]);
-            while spaces != 0 {
-                let end = at + spaces.trailing_zeros() as usize;
-                if end >= text.len() {
-                    break;
-                }
-                spaces &= spaces - 1;
-                if end > start {
-                    word(&text[start..end]);
-                }
-                start = end + 1;
+/// Calls `word` with each word of a text in order: each maximal run of bytes other than 09–0D and 20.
+#[inline(always)]
+pub fn for_each_word<'t>(text: &'t [u8], mut word: impl FnMut(&'t [u8])) {
+    let (mut start, mut at) = (0, 0);
+    while at < text.len() {
+        let mut spaces = space_mask(&text[at..]);
+        while spaces != 0 {
+            let end = at + spaces.trailing_zeros() as usize;
+            if end >= text.len() {
+                break;
             }
-            at += 64;
+            spaces &= spaces - 1;
+            if end > start {
+                word(&text[start..end]);
+            }
+            start = end + 1;
         }
-        if start < text.len() {
-            word(&text[start..]);
-        }
+        at += 64;
+    }
+    if start < text.len() {
+        word(&text[start..]);
     }
 }
 
@@ -177,7 +172,7 @@ mod tests {
         fn words_are_those_of_a_plain_split(text in prop::collection::vec(prop_oneof![4 => any::<u8>(), 1 => Just(b' '), 1 => Just(b'\n')], 0..300)) {
             let expected: Vec<&[u8]> = text.split(|byte| is_space(*byte)).filter(|word| !word.is_empty()).collect();
             let mut words = Vec::new();
-            WordEnds::for_each(&text, |word| words.push(word));
+            for_each_word(&text, |word| words.push(word));
             prop_assert_eq!(words, expected);
         }
     }

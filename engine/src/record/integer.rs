@@ -50,7 +50,7 @@ macro_rules! integer_family {
             }
 
             #[inline]
-            fn read_view<'r>(read: &'r Self::Read<'_>, index: usize) -> $integer {
+            fn read_view(read: &Self::Read<'_>, index: usize) -> $integer {
                 read[index].to_native()
             }
         }

@@ -19,8 +19,8 @@ impl Ticker {
     /// Primes, then ticks until told to stop or until no input has anything left; then cuts what is there and closes the queue.
     pub(crate) fn run(&self) {
         let mut next_id = 0;
-        if self.prime(&mut next_id) {
-            self.tick(&mut next_id);
+        if let Some(primed_until_ns) = self.prime(&mut next_id) {
+            self.tick(&mut next_id, primed_until_ns);
         }
         self.queue.close();
     }
@@ -32,28 +32,34 @@ impl Ticker {
         now - wall.rem_euclid(self.shared.interval_ns as i64) as u64
     }
 
-    fn prime(&self, next_id: &mut u64) -> bool {
+    /// Returns the end of the last primed interval; `None` when told to stop meanwhile.
+    fn prime(&self, next_id: &mut u64) -> Option<u64> {
         let interval_ns = self.shared.interval_ns;
-        let prime_start_ns = self.last_boundary_ns().saturating_sub(self.primed_batches * interval_ns);
+        let (now_ns, span_ns) = (self.last_boundary_ns(), self.primed_batches * interval_ns);
+        // A machine that booted a moment ago has no past that is long enough: then the first live batch comes later.
+        let prime_start_ns = now_ns.checked_sub(span_ns).unwrap_or(now_ns % interval_ns);
         self.shared.set_timeline(Timeline { prime_start_ns, primed_batches: self.primed_batches, interval_ns });
         for index in 0..self.primed_batches {
             if self.wake.is_set() || !self.cut(next_id, index, prime_start_ns + (index + 1) * interval_ns, true) {
-                return false;
+                return None;
             }
         }
         self.queue.wait_empty();
-        true
+        Some(prime_start_ns + span_ns)
     }
 
-    fn tick(&self, next_id: &mut u64) {
+    fn tick(&self, next_id: &mut u64, primed_until_ns: u64) {
         let interval_ns = self.shared.interval_ns;
         // A planned source needs all of its first interval; for the others it began with the last tick, as in Spark.
         let zero_ns = self.last_boundary_ns() + if self.has_planned { interval_ns } else { 0 };
+        let zero_ns = zero_ns.max(primed_until_ns);
         self.shared.set_live_start(zero_ns);
         for index in 0.. {
             let due_ns = zero_ns + (index + 1) * interval_ns;
             self.shared.clock.sleep_until(due_ns, &self.wake);
             let stopping = self.wake.is_set();
+            // The last batch of a stop is due at once.
+            let due_ns = if stopping { due_ns.min(self.shared.clock.now_ns()) } else { due_ns };
             if !self.cut(next_id, index, due_ns, false) || stopping || self.is_exhausted() {
                 return;
             }

@@ -145,6 +145,15 @@ fn scaled(
     if number <= 0.0 { Err(ValueError::NotPositive { text: text.into() }) } else { Ok(number * scale) }
 }
 
+/// Sets a field to what was typed, if that could be read.
+///
+/// # Errors
+/// What reading it said.
+pub fn assign<T>(field: &mut T, value: Result<T, ValueError>) -> Result<(), ValueError> {
+    *field = value?;
+    Ok(())
+}
+
 /// The shortest exact way to write a duration: `200ms`, `1.5s`, `250us`.
 pub fn format_duration_ns(ns: u64) -> String {
     let duration = Duration::from_nanos(ns);
@@ -162,7 +171,7 @@ pub fn format_duration_ns(ns: u64) -> String {
 /// A size in the largest binary unit that divides it.
 pub fn format_bytes(bytes: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    match units.iter().find(|(size, _)| bytes >= *size && bytes % size == 0) {
+    match units.iter().find(|(size, _)| bytes >= *size && bytes.is_multiple_of(*size)) {
         Some((size, unit)) => format!("{}{unit}", bytes / size),
         None => format!("{bytes}B"),
     }

@@ -182,6 +182,7 @@ impl<R: Family> Input<R> {
         first_ns: u64,
         last_ns: u64,
     ) -> Result<Handover, Stopped> {
+        debug_assert!(last_ns < self.shared.cut_after(first_ns), "records of one hand-over belong to one block");
         let blocked_ns = self.enter(column.bytes(range.clone()))?;
         let stamp = Stamp { records: range.len() as u64, first_ns, last_ns };
         self.append(column, range, stamp);
@@ -272,11 +273,12 @@ impl<R: Family> AnyInput for Input<R> {
             let waited = self.moved.wait_timeout(state, Duration::from_millis(20));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let complete = !self.planned || state.watermark_ns >= due_ns;
-        if state.open.as_ref().is_some_and(|open| !self.planned || open.boundary_ns <= due_ns || !complete) {
+        // The last batch of a stop takes whatever was handed over.
+        let by_intended_time = self.planned && !self.shared.wake.is_set();
+        if state.open.as_ref().is_some_and(|open| !by_intended_time || open.boundary_ns <= due_ns) {
             state.close();
         }
-        let taken = if self.planned && complete {
+        let taken: Vec<_> = if by_intended_time {
             let later = state.closed.iter().position(|block| block.boundary_ns > due_ns).unwrap_or(state.closed.len());
             state.closed.drain(..later).collect()
         } else {

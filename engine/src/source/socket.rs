@@ -101,9 +101,10 @@ fn read_lines(mut stream: TcpStream, limit: usize, store: &Store<Text>) -> Strin
     let mut last = TextColumn::default();
     splitter.end(&mut last);
     count_new(splitter.counts(), &mut counted, store);
-    // Stopped meanwhile: the caller sees that itself.
-    drop(store.store_column(last));
-    end
+    match store.store_column(last) {
+        Ok(()) => end,
+        Err(_) => "stopped".into(),
+    }
 }
 
 fn is_passing(kind: ErrorKind) -> bool {

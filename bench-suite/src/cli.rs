@@ -1,0 +1,271 @@
+//! The command line: what was typed becomes a request that can be carried out, or an error that says what was meant.
+
+mod command;
+mod file;
+mod layers;
+
+pub use layers::Resolved;
+
+use crate::failure::Failure;
+use crate::settings::{VARIABLE_PREFIX, knobs};
+use crate::source::Source;
+use clap::ArgMatches;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use downbeat_engine::settings::suggest;
+use downbeat_reports::format::{self, Format};
+use layers::FlagSetting;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// What the user wants done.
+#[derive(Debug)]
+pub enum Request {
+    /// Text that was asked for: help or the version.
+    Show(String),
+    /// Measure one setting.
+    Run(Box<RunRequest>),
+    /// List something.
+    List(ListRequest),
+    /// Render a stored result again.
+    Report(ReportRequest),
+    /// Be the process of one trial.
+    Trial {
+        /// What to measure.
+        spec: PathBuf,
+        /// Where the record goes.
+        record: PathBuf,
+    },
+}
+
+/// `downbeat run`.
+#[derive(Debug)]
+pub struct RunRequest {
+    /// Name of the job.
+    pub workload: String,
+    /// All settings and where they came from.
+    pub resolved: Resolved,
+    /// Where the lines come from.
+    pub source: Source,
+    /// Where the job's final answer goes.
+    pub answer: Option<PathBuf>,
+    /// The result directory; `None` means `results/<run>`.
+    pub out: Option<PathBuf>,
+    /// How stdout is rendered.
+    pub output: Output,
+    /// Take a profile after the trial.
+    pub profile: bool,
+    /// Show the plan only.
+    pub dry_run: bool,
+    /// No progress on stderr.
+    pub quiet: bool,
+}
+
+/// How the result is shown on stdout.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// The format.
+    pub format: &'static Format,
+    /// FALLS BEHIND ends with its own exit code.
+    pub must_hold: bool,
+    /// Colour the verdict.
+    pub colour: bool,
+}
+
+/// `downbeat list`.
+#[derive(Debug)]
+pub struct ListRequest {
+    /// What to list.
+    pub what: Listed,
+    /// Where runs are stored.
+    pub root: PathBuf,
+    /// JSON instead of text.
+    pub json: bool,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// Jobs of the catalog.
+    Workloads,
+    /// Everything that can be tuned.
+    Knobs,
+    /// Stored results.
+    Runs,
+}
+
+/// `downbeat report`.
+#[derive(Debug)]
+pub struct ReportRequest {
+    /// A result directory or a file with a record.
+    pub run: PathBuf,
+    /// How stdout is rendered.
+    pub output: Output,
+}
+
+/// Reads the command line, together with the environment's `DOWNBEAT_*` variables and the file of `--config`.
+///
+/// # Errors
+/// Unknown names, missing units, values out of range: exit 2, with what was meant. An unreadable file: exit 7.
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: &BTreeMap<String, String>,
+) -> Result<Request, Failure> {
+    let matches = match command::command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return shown_or_refused(&error),
+    };
+    match matches.subcommand() {
+        Some(("run", matches)) => run(matches, environment).map(|request| Request::Run(Box::new(request))),
+        Some(("list", matches)) => Ok(Request::List(list(matches))),
+        Some(("report", matches)) => Ok(Request::Report(report(matches))),
+        Some(("trial", matches)) => {
+            Ok(Request::Trial { spec: needed(matches, "spec"), record: needed(matches, "record") })
+        }
+        _ => Err(Failure::usage("no command was given").help("downbeat --help")),
+    }
+}
+
+/// Our variables of the process's environment.
+pub fn environment() -> BTreeMap<String, String> {
+    let ours =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    ours.filter(|(name, _)| name.starts_with(VARIABLE_PREFIX)).collect()
+}
+
+fn run(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<RunRequest, Failure> {
+    let file = match path(matches, "config") {
+        Some(path) => file::read(&path)?,
+        None => Vec::new(),
+    };
+    Ok(RunRequest {
+        workload: string(matches, "workload"),
+        resolved: layers::resolve(&file, environment, &flags(matches)?)?,
+        source: source(matches)?,
+        answer: path(matches, "answer"),
+        out: path(matches, "out"),
+        output: output(matches),
+        profile: !matches.get_flag("no-profile"),
+        dry_run: matches.get_flag("dry-run"),
+        quiet: matches.get_flag("quiet"),
+    })
+}
+
+fn flags(matches: &ArgMatches) -> Result<Vec<FlagSetting>, Failure> {
+    let mut flags = Vec::new();
+    for knob in knobs() {
+        if let Some(text) = matches.get_one::<String>(knob.name) {
+            flags.push(FlagSetting { name: knob.name.into(), text: text.clone(), place: format!("--{}", knob.flag()) });
+        }
+    }
+    for pair in matches.get_many::<String>("set").into_iter().flatten() {
+        let Some((name, text)) = pair.split_once('=') else {
+            return Err(
+                Failure::usage(format!("--set {pair}: there is no `=`")).help("write for example --set codec=rkyv")
+            );
+        };
+        let name = name.trim();
+        flags.push(FlagSetting { name: name.into(), text: text.trim().into(), place: format!("--set {name}") });
+    }
+    Ok(flags)
+}
+
+fn source(matches: &ArgMatches) -> Result<Source, Failure> {
+    if let Some(path) = path(matches, "input") {
+        return Ok(Source::File { path, again: matches.get_flag("loop") });
+    }
+    let Some(url) = matches.get_one::<String>("source") else { return Ok(Source::Generator) };
+    let address = url.strip_prefix("tcp://").unwrap_or_default();
+    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(port)) if port > 0 => Ok(Source::Tcp { address: address.to_owned() }),
+        _ => Err(Failure::usage(format!("--source: `{url}` is no tcp://HOST:PORT"))
+            .help("write for example --source tcp://localhost:9999")),
+    }
+}
+
+fn list(matches: &ArgMatches) -> ListRequest {
+    let what = match string(matches, "what").as_str() {
+        "workloads" => Listed::Workloads,
+        "knobs" => Listed::Knobs,
+        _ => Listed::Runs,
+    };
+    ListRequest { what, root: needed(matches, "out"), json: string(matches, "format") == "json" }
+}
+
+fn report(matches: &ArgMatches) -> ReportRequest {
+    ReportRequest { run: needed(matches, "run"), output: output(matches) }
+}
+
+fn output(matches: &ArgMatches) -> Output {
+    let name = string(matches, "format");
+    // clap takes no other name than those of the table.
+    let format = format::find(&name).unwrap_or(&format::FORMATS[0]);
+    let colour = match string(matches, "color").as_str() {
+        "always" => true,
+        "never" => false,
+        _ => std::io::stdout().is_terminal() && colour_is_welcome(),
+    };
+    Output { format, must_hold: matches.get_flag("must-hold"), colour }
+}
+
+/// `NO_COLOR` and `TERM=dumb` say no.
+fn colour_is_welcome() -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    set("NO_COLOR").is_none() && set("TERM").is_none_or(|terminal| terminal != "dumb")
+}
+
+fn string(matches: &ArgMatches, name: &str) -> String {
+    matches.get_one::<String>(name).cloned().unwrap_or_default()
+}
+
+fn path(matches: &ArgMatches, name: &str) -> Option<PathBuf> {
+    matches.get_one::<PathBuf>(name).cloned()
+}
+
+fn needed(matches: &ArgMatches, name: &str) -> PathBuf {
+    path(matches, name).unwrap_or_default()
+}
+
+/// Help and version are answers; everything else is an error in our words.
+fn shown_or_refused(error: &clap::Error) -> Result<Request, Failure> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let root = command::command();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Request::Show(error.render().to_string())),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Err(Failure::usage("no command was given").help("downbeat run word-count, or downbeat --help"))
+        }
+        ErrorKind::InvalidSubcommand => {
+            let typed = text(ContextKind::InvalidSubcommand).unwrap_or_default();
+            let verbs = root.get_subcommands().filter(|verb| !verb.is_hide_set()).map(clap::Command::get_name);
+            Err(Failure::usage(format!("unknown command `{typed}`{}", meant(&typed, verbs, "")))
+                .help("downbeat --help"))
+        }
+        ErrorKind::UnknownArgument => {
+            let typed = text(ContextKind::InvalidArg).unwrap_or_default();
+            let flags: Vec<&str> =
+                root.get_subcommands().flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long).collect();
+            let suggestion = meant(typed.trim_start_matches('-'), flags, "--");
+            Err(Failure::usage(format!("unknown flag `{typed}`{suggestion}"))
+                .help("downbeat run --help, or downbeat list knobs"))
+        }
+        _ => Err(Failure::usage(plain(&error.render().to_string()))),
+    }
+}
+
+fn meant<'c>(typed: &str, known: impl IntoIterator<Item = &'c str>, prefix: &str) -> String {
+    suggest(typed, known).map(|word| format!("; did you mean `{prefix}{word}`?")).unwrap_or_default()
+}
+
+/// clap's text without the word that `main` puts in front, and without its usage lines.
+fn plain(rendered: &str) -> String {
+    let text = rendered.strip_prefix("error: ").unwrap_or(rendered);
+    let lines = text.lines().take_while(|line| !line.starts_with("Usage:"));
+    let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
+    lines.join("\n")
+}

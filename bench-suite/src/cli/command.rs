@@ -1,0 +1,174 @@
+//! The command line as clap sees it: one flag for every knob, the rest by hand.
+
+use crate::settings::{KnobInfo, knobs};
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, Command, value_parser};
+use downbeat_reports::exit::Exit;
+use downbeat_reports::format::FORMATS;
+use std::path::PathBuf;
+
+/// Knobs that `run --help` shows; `list knobs` shows all.
+const SHOWN: &[&str] = &["rate", "interval", "batches", "warmup", "threads", "codec", "allocator", "seed", "max_time"];
+
+const ABOUT: &str = "Will every batch be done before the next one is due? Runs micro-batch stream jobs under\ncontrolled load and says so.";
+
+const EXAMPLES: &str = "Examples:
+  downbeat run word-count                          100k/s, 200 ms batches, 100 of them judged
+  downbeat run hashtags --rate 50k/s --interval 1s --set codec=rkyv
+  downbeat run word-count --input access.log --answer counts.txt
+  downbeat run word-count --format json | jq .verdict
+  downbeat report results/20261123-0931-a1f3 --format html > report.html";
+
+/// The whole command.
+pub(super) fn command() -> Command {
+    Command::new("downbeat")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .after_help(format!("{EXAMPLES}\n\n{}", exit_codes()))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .max_term_width(100)
+        .disable_help_subcommand(true)
+        .subcommand(run())
+        .subcommand(list())
+        .subcommand(report())
+        .subcommand(trial())
+}
+
+fn exit_codes() -> String {
+    let mut text = "Exit codes:".to_owned();
+    for exit in Exit::ALL {
+        text.push_str(&format!("\n{:>5}  {}", exit.code(), exit.meaning()));
+    }
+    text
+}
+
+fn run() -> Command {
+    let knobs = knobs();
+    let hidden = knobs.len() - knobs.iter().filter(|knob| SHOWN.contains(&knob.name)).count();
+    let help = format!(
+        "{hidden} more settings are flags too; each is also --set NAME=VALUE, a key of --config FILE and an\n\
+         environment variable DOWNBEAT_NAME: downbeat list knobs"
+    );
+    Command::new("run")
+        .about("Measure one setting: verdict on stdout, report in the result directory")
+        .after_help(help)
+        .arg(Arg::new("workload").value_name("WORKLOAD").required(true).help("Name of a job: downbeat list workloads"))
+        .next_help_heading("Settings")
+        .args(knobs.iter().map(knob_flag))
+        .arg(text("set", "NAME=VALUE", "Set any knob").action(ArgAction::Append))
+        .arg(path("config", "FILE", "Settings in TOML, `name = \"value\"` a line"))
+        .next_help_heading("Load and answer")
+        .arg(text("source", "tcp://HOST:PORT", "Lines from a TCP server instead of the generator"))
+        .arg(
+            path("input", "FILE", "Replay the lines of this file at the asked rate, once through")
+                .conflicts_with("source"),
+        )
+        .arg(switch("loop", "Replay it again and again").requires("input"))
+        .arg(path("answer", "FILE", "Write the job's final answer"))
+        .next_help_heading("Output")
+        .arg(path("out", "DIR", "Result directory [default: results/<run>]"))
+        .arg(format())
+        .arg(switch("no-profile", "Leave the flamegraph out"))
+        .arg(switch("must-hold", "FALLS BEHIND exits with 6"))
+        .arg(switch("dry-run", "Show the plan, measure nothing, write nothing"))
+        .arg(colour())
+        .arg(switch("quiet", "No progress on stderr").short('q'))
+}
+
+fn knob_flag(knob: &KnobInfo) -> Arg {
+    Arg::new(knob.name)
+        .long(knob.flag())
+        .value_name("VALUE")
+        .help(format!("{} [{}]", knob.range, short(knob.default)))
+        .hide(!SHOWN.contains(&knob.name))
+        // `--interval -5ms` is refused by the knob, with its reason.
+        .allow_hyphen_values(true)
+}
+
+/// A default without its explanation.
+fn short(default: &str) -> &str {
+    default.split([':', ';']).next().unwrap_or_default()
+}
+
+fn list() -> Command {
+    Command::new("list")
+        .about("List workloads, knobs or stored runs")
+        .arg(Arg::new("what").value_name("WHAT").required(true).value_parser(PossibleValuesParser::new([
+            "workloads",
+            "knobs",
+            "runs",
+        ])))
+        .arg(path("out", "DIR", "Where runs are stored").default_value("results"))
+        .arg(
+            text("format", "FORMAT", "human or json")
+                .default_value("human")
+                .value_parser(PossibleValuesParser::new(["human", "json"])),
+        )
+}
+
+fn report() -> Command {
+    Command::new("report")
+        .about("Render a stored result again, without measuring")
+        .arg(
+            Arg::new("run")
+                .value_name("DIR")
+                .required(true)
+                .value_parser(value_parser!(PathBuf))
+                .help("A result directory or its result.json"),
+        )
+        .arg(format())
+        .arg(switch("must-hold", "FALLS BEHIND exits with 6"))
+        .arg(colour())
+}
+
+/// How a parent starts the process of a trial; not for people.
+fn trial() -> Command {
+    Command::new("trial")
+        .hide(true)
+        .arg(path("spec", "FILE", "What to measure").required(true))
+        .arg(path("record", "FILE", "Where the record goes").required(true))
+}
+
+fn text(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
+}
+
+fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    text(name, value, help).value_parser(value_parser!(PathBuf))
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+fn format() -> Arg {
+    let names = FORMATS.iter().map(|format| format.name);
+    let help = format!("What stdout gets: {} [human]", names.clone().collect::<Vec<_>>().join(", "));
+    let argument = Arg::new("format").long("format").value_name("FORMAT").help(help).default_value("human");
+    argument.value_parser(PossibleValuesParser::new(names)).hide_possible_values(true).hide_default_value(true)
+}
+
+fn colour() -> Arg {
+    let words = PossibleValuesParser::new(["auto", "always", "never"]);
+    let argument = text("color", "WHEN", "auto, always or never [auto]").default_value("auto").value_parser(words);
+    argument.hide_possible_values(true).hide_default_value(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_consistent_and_no_knob_hides_another_flag() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_on_a_screen() {
+        for mut shown in [command(), run()] {
+            let help = shown.render_help().to_string();
+            assert!(help.lines().count() <= 40, "{} lines:\n{help}", help.lines().count());
+        }
+    }
+}

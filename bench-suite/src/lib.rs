@@ -1,0 +1,99 @@
+//! downbeat: will every batch be done before the next one is due?
+//!
+//! The `downbeat` command as a library, so that a program with jobs of its own is the same command over those jobs:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! #[global_allocator]
+//! static ALLOCATOR: downbeat::engine::allocator::DispatchingAllocator = downbeat::engine::allocator::DispatchingAllocator;
+//!
+//! fn main() -> ExitCode {
+//!     downbeat::main_with(downbeat::CATALOG)
+//! }
+//! ```
+
+pub mod cli;
+pub mod failure;
+mod jobs;
+mod list;
+mod load;
+pub mod machine;
+pub mod plan;
+pub mod profile;
+mod progress;
+mod report;
+mod run;
+pub mod run_settings;
+pub mod settings;
+mod signals;
+pub mod source;
+mod status;
+mod subject;
+mod trial;
+
+pub use downbeat_engine as engine;
+pub use downbeat_workloads as workloads;
+pub use downbeat_workloads::catalog::{CATALOG, Job};
+
+use cli::Request;
+use downbeat_engine::allocator;
+use downbeat_reports::exit::Exit;
+use failure::Failure;
+use run::Outcome;
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The whole command over these jobs: parse, plan, run, report. Call it from `main`, with nothing before it: the processes of
+/// trials are this very program, started again.
+pub fn main_with(jobs: &[&dyn Job]) -> ExitCode {
+    ExitCode::from(command(std::env::args_os().collect(), jobs).code())
+}
+
+/// The same with other arguments than the process was started with, the program's name first. The program's `main` must hand
+/// `trial` and what follows it to [`main_with`], because the processes of trials are this very program, started again.
+pub fn command(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Exit {
+    let outcome = carry_out(arguments, jobs).unwrap_or_else(|failure| Outcome {
+        text: String::new(),
+        message: Some(format!("error: {failure}")),
+        exit: failure.exit(),
+    });
+    // A reader of stdout that has left, as `head` does, wants no more and no error.
+    let _ = std::io::stdout().write_all(outcome.text.as_bytes()).and_then(|()| std::io::stdout().flush());
+    if let Some(message) = outcome.message {
+        let _ = writeln!(std::io::stderr(), "{message}");
+    }
+    outcome.exit
+}
+
+fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Failure> {
+    let shown = |text| Ok(Outcome { text, message: None, exit: Exit::Ok });
+    match cli::parse(arguments.clone(), &cli::environment())? {
+        Request::Show(text) => shown(text),
+        Request::List(request) => shown(list::list(&request, jobs)?),
+        Request::Run(request) => {
+            check_allocator()?;
+            run::run(&request, &arguments, jobs)
+        }
+        Request::Report(request) => {
+            let (text, exit) = report::report(&request)?;
+            Ok(Outcome { text, message: None, exit })
+        }
+        Request::Trial { spec, record } => {
+            let exit = trial::run(&spec, &record, jobs)?;
+            Ok(Outcome { text: String::new(), message: None, exit })
+        }
+    }
+}
+
+/// Without the dispatching allocator, `--allocator` would choose nothing.
+fn check_allocator() -> Result<(), Failure> {
+    match allocator::kind() {
+        "undeclared" => {
+            let help = "declare #[global_allocator] static ALLOCATOR: downbeat_engine::allocator::DispatchingAllocator";
+            Err(Failure::internal("this program does not use downbeat's allocator, so it cannot choose one").help(help))
+        }
+        _ => Ok(()),
+    }
+}

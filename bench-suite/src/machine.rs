@@ -1,0 +1,13 @@
+//! The machine: what it is (fingerprint) and what disturbs it while it is measured (noise).
+
+mod fingerprint;
+mod noise;
+
+pub use fingerprint::fingerprint;
+pub use noise::{NoiseMeter, NoiseReading, steal_ns};
+
+/// Largest resident size of this process so far, bytes; 0 where the system does not tell.
+pub fn peak_rss_bytes() -> u64 {
+    let status = procfs::process::Process::myself().and_then(|process| process.status());
+    status.ok().and_then(|status| status.vmhwm).unwrap_or(0) * 1024
+}

@@ -1,0 +1,34 @@
+//! Where the lines of a trial come from.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Where the lines come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Source {
+    /// The workload's own generator.
+    Generator,
+    /// A text file, replayed at the asked rate.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Again and again instead of once through.
+        again: bool,
+    },
+    /// A TCP server that sends lines.
+    Tcp {
+        /// `HOST:PORT`.
+        address: String,
+    },
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::Generator => formatter.write_str("generator"),
+            Source::File { path, .. } => write!(formatter, "{}", path.display()),
+            Source::Tcp { address } => write!(formatter, "tcp://{address}"),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The engine of this repository, in a fresh process of this very program: started, watched, stopped.
+//!
+//! The parent writes the spec and starts `<binary> trial --spec FILE --record FILE`. A byte on the child's stdin, or its end,
+//! tells it to stop and save. The child leaves a record, or a failure beside it, or nothing when it died.
+
+use crate::failure::Failure;
+use crate::plan::{DRAIN_NS, Mode, NS_PER_S, TrialSpec};
+use crate::progress::Progress;
+use crate::signals::Signals;
+use crate::status::{Stage, Status};
+use downbeat_engine::allocator;
+use downbeat_reports::exit::Exit;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// Name of the subject in records.
+pub(crate) const NAME: &str = "embedded";
+
+/// How often the child is looked at.
+const PERIOD: Duration = Duration::from_millis(50);
+
+/// What a child may need beyond its own time limit, to load before it and to save after it.
+const GRACE_NS: u64 = 60 * NS_PER_S;
+
+/// The right answer is computed on one thread after the load has ended: a long trial needs long for it.
+const CHECKING: Duration = Duration::from_secs(1800);
+
+/// Where a child finds its spec and leaves what it has to say.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    /// What to do.
+    pub(crate) spec: PathBuf,
+    /// The record, renamed to this when it is complete.
+    pub(crate) record: PathBuf,
+    /// Why there is none.
+    pub(crate) failure: PathBuf,
+    /// How far it is.
+    pub(crate) status: PathBuf,
+}
+
+impl Files {
+    /// Names for the files of one child inside a directory.
+    pub(crate) fn new(directory: &Path, name: &str) -> Self {
+        let record = directory.join(format!("{name}.record.json"));
+        Files {
+            spec: directory.join(format!("{name}.spec.json")),
+            failure: failure_path(&record),
+            status: directory.join(format!("{name}.status.json")),
+            record,
+        }
+    }
+}
+
+/// Where the failure lies that belongs to a record's path.
+pub(crate) fn failure_path(record: &Path) -> PathBuf {
+    record.with_extension("failure")
+}
+
+/// Starts a child and waits for its end. When this returns, there is a record at `files.record`.
+///
+/// # Errors
+/// The failure that the child left; exit 70 when it died or hung; exit 130 or 143 when a second signal dropped it.
+pub(crate) fn run(spec: &TrialSpec, files: &Files, signals: &Signals, progress: &mut Progress) -> Result<(), Failure> {
+    write_spec(spec, files)?;
+    let mut child = start(spec, files)?;
+    let stdin = child.stdin.take();
+    let ended = Watch { spec, files, signals, progress, child: &mut child, stdin }.until_end();
+    progress.clear();
+    let status = ended?;
+    if files.record.is_file() {
+        return Ok(());
+    }
+    let failure = std::fs::read(&files.failure).ok().and_then(|bytes| serde_json::from_slice::<Failure>(&bytes).ok());
+    Err(failure.unwrap_or_else(|| died(status, spec, files)))
+}
+
+fn write_spec(spec: &TrialSpec, files: &Files) -> Result<(), Failure> {
+    let json = serde_json::to_vec_pretty(spec)
+        .map_err(|error| Failure::internal(format!("cannot write the plan: {error}")))?;
+    std::fs::write(&files.spec, json).map_err(|error| {
+        Failure::environment(format!("cannot write {}: {error}", files.spec.display()))
+            .help("give --out a directory with room")
+    })
+}
+
+fn start(spec: &TrialSpec, files: &Files) -> Result<Child, Failure> {
+    let program =
+        std::env::current_exe().map_err(|error| Failure::internal(format!("cannot find this program: {error}")))?;
+    let mut command = Command::new(&program);
+    command.arg("trial").arg("--spec").arg(&files.spec).arg("--record").arg(&files.record);
+    command.env(allocator::VARIABLE, spec.settings.get("allocator").map_or("", String::as_str));
+    // stdout carries the verdict only: what a job prints goes where messages go.
+    command.stdin(Stdio::piped()).stdout(Stdio::from(std::io::stderr())).stderr(Stdio::inherit());
+    command.spawn().map_err(|error| Failure::environment(format!("cannot start {}: {error}", program.display())))
+}
+
+/// Looks after a running child.
+struct Watch<'a> {
+    spec: &'a TrialSpec,
+    files: &'a Files,
+    signals: &'a Signals,
+    progress: &'a mut Progress,
+    child: &'a mut Child,
+    stdin: Option<ChildStdin>,
+}
+
+impl Watch<'_> {
+    fn until_end(mut self) -> Result<ExitStatus, Failure> {
+        let started = Instant::now();
+        let limit = Duration::from_nanos(self.spec.time_limit_ns.saturating_add(DRAIN_NS + GRACE_NS));
+        let mut checking: Option<Instant> = None;
+        // A signal that came before this child was started has ended another one.
+        let before = self.signals.count();
+        loop {
+            let failed = |error: std::io::Error| Failure::internal(format!("cannot wait for the trial: {error}"));
+            if let Some(status) = self.child.try_wait().map_err(failed)? {
+                return Ok(status);
+            }
+            let status = Status::read(&self.files.status);
+            let stage = status.as_ref().map(|status| status.stage);
+            if let Some(status) = &status {
+                self.progress.update(status);
+            }
+            if stage == Some(Stage::Checking) {
+                checking.get_or_insert_with(Instant::now);
+            }
+            match self.signals.count() - before {
+                0 => {}
+                1 => self.ask_to_stop(),
+                _ => return Err(self.drop_trial()),
+            }
+            let hangs = checking.map_or(started.elapsed() > limit, |checking| checking.elapsed() > CHECKING);
+            if hangs {
+                return Err(self.kill_hung(stage));
+            }
+            std::thread::sleep(PERIOD);
+        }
+    }
+
+    fn ask_to_stop(&mut self) {
+        if let Some(mut stdin) = self.stdin.take() {
+            // A child that is gone needs no telling.
+            let _ = stdin.write_all(b"s");
+            match self.spec.mode {
+                Mode::Measure => self.progress.say("stopping: what was measured is saved (again: drop it)"),
+                // A profile cut short is worth nothing, and the trial is measured already.
+                Mode::Profile => self.kill(),
+            }
+        }
+    }
+
+    fn drop_trial(&mut self) -> Failure {
+        self.kill();
+        let exit = self.signals.exit().unwrap_or(Exit::Interrupted);
+        Failure::new(exit, "interrupted twice: the trial was dropped, nothing was judged")
+    }
+
+    fn kill_hung(&mut self, stage: Option<Stage>) -> Failure {
+        self.kill();
+        let doing = stage.map_or("starting", Stage::name);
+        let message = format!("the trial of {} hung while {doing} and was killed", self.spec.workload);
+        Failure::internal(message).help(evidence(self.files))
+    }
+
+    fn kill(&mut self) {
+        // It may have ended meanwhile, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn died(status: ExitStatus, spec: &TrialSpec, files: &Files) -> Failure {
+    if status.code() == Some(i32::from(Exit::Environment.code())) {
+        let message = format!("the trial of {} could not write its record; it says why above", spec.workload);
+        return Failure::environment(message).help("give --out a directory with room");
+    }
+    let how = match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("was killed by signal {signal}"),
+        (None, Some(code)) => format!("ended with code {code} and left no record"),
+        (None, None) => "ended in an unknown way".to_owned(),
+    };
+    Failure::internal(format!("the process of the trial of {} {how}", spec.workload)).help(evidence(files))
+}
+
+fn evidence(files: &Files) -> String {
+    let spec = files.spec.display();
+    format!("evidence: {spec} and the files beside it; messages of the trial are above")
+}

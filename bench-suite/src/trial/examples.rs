@@ -1,0 +1,32 @@
+//! Reports of batches for tests: all times 0, records by their sequence numbers.
+
+use downbeat_engine::metrics::BatchReport;
+
+/// A live batch with a job, and these records.
+pub(super) fn report(index: u64, first_sequence: u64, end_sequence: u64) -> BatchReport {
+    BatchReport {
+        index,
+        time_ns: 0,
+        due_ns: 0,
+        submitted_ns: 0,
+        started_ns: 0,
+        done_ns: 0,
+        primed: false,
+        has_job: true,
+        records: end_sequence - first_sequence,
+        bytes: 0,
+        blocks: 0,
+        first_sequence,
+        end_sequence,
+        phases: Vec::new(),
+        busy: Vec::new(),
+        idle_ns: 0,
+        skew: None,
+        queue_depth: 0,
+        blocked_ns: 0,
+        stamps: Vec::new(),
+        failure: None,
+        allocations: None,
+        allocated_bytes: None,
+    }
+}

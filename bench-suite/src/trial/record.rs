@@ -1,0 +1,212 @@
+//! The record of a trial, put together from what was collected.
+
+use super::answers::Checked;
+use super::collector::{Collected, Collection};
+use super::integrity;
+use crate::failure::Failure;
+use crate::load::Load;
+use crate::machine::{self, NoiseReading};
+use crate::plan::TrialSpec;
+use downbeat_engine::allocator;
+use downbeat_engine::context::StopReport;
+use downbeat_engine::metrics::Stage;
+use downbeat_reports::record::{
+    BatchRecord, Integrity, Judging, Lag, Noise, Phase, Profile, Resources, SCHEMA, Schedule, TrialRecord,
+};
+use downbeat_reports::stats::percentiles;
+use downbeat_workloads::generator::GeneratorSummary;
+use std::collections::BTreeMap;
+
+/// What a trial leaves behind.
+pub(super) struct Evidence<'t> {
+    /// What was asked for.
+    pub(super) spec: &'t TrialSpec,
+    /// The load that was sent.
+    pub(super) load: &'t Load,
+    /// The batches.
+    pub(super) collection: Collection,
+    /// What the engine said at its end.
+    pub(super) stopped: StopReport,
+    /// What disturbed the host.
+    pub(super) noise: NoiseReading,
+    /// What the generator tells about itself.
+    pub(super) generator: Option<GeneratorSummary>,
+    /// Records per second that it could hand over, alone.
+    pub(super) ceiling_per_s: Option<f64>,
+    /// What the oracle found.
+    pub(super) checked: Checked,
+    /// The trial ended before its plan.
+    pub(super) interrupted: bool,
+    /// Why it failed as a whole.
+    pub(super) failure: Option<String>,
+    /// What a reader must know.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Evidence<'_> {
+    /// The record.
+    ///
+    /// # Errors
+    /// The histogram cannot be encoded (exit 70).
+    pub(super) fn record(self) -> Result<TrialRecord, Failure> {
+        let spec = self.spec;
+        let histogram =
+            percentiles::encode(&self.collection.latency).map_err(|error| Failure::internal(error.to_string()))?;
+        let schedule = self.schedule();
+        Ok(TrialRecord {
+            schema: SCHEMA,
+            run: spec.run.clone(),
+            command: spec.command.clone(),
+            subject: spec.subject.clone(),
+            workload: spec.workload.clone(),
+            settings: self.load.settings.values(),
+            origins: spec.origins.clone(),
+            judging: self.judging(),
+            batches: self.batches(),
+            primed_batches: self.collection.batches.iter().filter(|batch| batch.report.primed).count() as u64,
+            latency_histogram: (!self.collection.latency.is_empty()).then_some(histogram),
+            integrity: self.integrity(&schedule),
+            resources: self.resources(),
+            noise: self.noise(),
+            environment: machine::fingerprint(),
+            profile: Profile::default(),
+            schedule,
+            interrupted: self.interrupted,
+            failure: self.failure,
+            warnings: self.warnings,
+        })
+    }
+
+    fn judging(&self) -> Judging {
+        let settings = &self.load.settings;
+        let judged = || self.collection.batches.iter().filter(|batch| batch.judged).count() as u64;
+        Judging {
+            interval_ns: settings.engine.interval_ns,
+            late_limit: settings.run.late_limit,
+            threads: settings.engine.effective_threads() as u32,
+            planned_batches: self.spec.batches.unwrap_or_else(judged),
+        }
+    }
+
+    fn schedule(&self) -> Schedule {
+        let plan = self.load.schedule();
+        Schedule {
+            hash: self.load.hash(),
+            seed: self.load.settings.load.seed,
+            records: plan.map(|plan| plan.records()),
+            rate_per_s: plan.map(|plan| plan.rate_per_s()),
+            arrivals: plan.map_or("external", |plan| plan.arrivals().name()).to_owned(),
+            source: self.spec.source.to_string(),
+            ceiling_per_s: self.ceiling_per_s,
+        }
+    }
+
+    fn batches(&self) -> Vec<BatchRecord> {
+        let interval_ns = self.load.settings.engine.interval_ns;
+        let live = self.collection.batches.iter().filter(|batch| !batch.report.primed);
+        live.map(|batch| {
+            let wrong = self.checked.of_live_batch(batch.report.index);
+            batch_record(batch, interval_ns, wrong)
+        })
+        .collect()
+    }
+
+    fn integrity(&self, schedule: &Schedule) -> Integrity {
+        let batches = &self.collection.batches;
+        let found = integrity::check(batches);
+        let accepted = self.stopped.accepted;
+        let generator = self.generator.clone().unwrap_or_default();
+        Integrity {
+            planned: if self.interrupted { self.planned_until_the_end() } else { schedule.records },
+            accepted,
+            shed: 0,
+            committed: found.committed,
+            unfinished: self.stopped.unfinished,
+            lost: accepted.saturating_sub(found.committed).saturating_sub(self.stopped.unfinished),
+            doubled: found.doubled,
+            generator_lag_ns: Lag { p99: generator.lag_p99_ns, max: generator.lag_max_ns },
+            generator_late_records: generator.late_records,
+            blocked_ns: batches.iter().filter(|batch| batch.judged).map(|batch| batch.report.blocked_ns).sum(),
+            input: self.input(),
+            clock_jump_ns: self.noise.clock_jump_ns,
+            oracle: self.checked.oracle.clone(),
+            unchecked: self.checked.unchecked.clone(),
+            checked_batches: self.checked.batches,
+            wrong_batches: self.checked.wrong_batches(),
+            sequence_errors: found.errors,
+        }
+    }
+
+    /// What the schedule held for the intervals that were run.
+    fn planned_until_the_end(&self) -> Option<u64> {
+        let batches = self.collection.batches.len() as u64;
+        Some(self.load.schedule()?.records_before(batches * self.load.settings.engine.interval_ns))
+    }
+
+    fn input(&self) -> BTreeMap<String, u64> {
+        let mut input = self.load.input_counts();
+        for (kind, count) in &self.stopped.input {
+            *input.entry((*kind).to_owned()).or_default() += count;
+        }
+        input.retain(|_, count| *count > 0);
+        input
+    }
+
+    fn resources(&self) -> Resources {
+        let (begin, end) = (&self.collection.begin, &self.collection.end);
+        let allocations = begin.allocations.zip(end.allocations);
+        Resources {
+            cpu_ns: end.cpu_ns.saturating_sub(begin.cpu_ns),
+            generator_cpu_ns: self.generator.as_ref().map(|generator| generator.cpu_ns),
+            peak_rss_bytes: machine::peak_rss_bytes(),
+            allocations: allocations.map(|(begin, end)| end.0.saturating_sub(begin.0)),
+            allocated_bytes: allocations.map(|(begin, end)| end.1.saturating_sub(begin.1)),
+            allocator: allocator::kind().to_owned(),
+        }
+    }
+
+    fn noise(&self) -> Noise {
+        let (begin, end) = (&self.collection.begin, &self.collection.end);
+        let during = begin.at_ns..=end.at_ns;
+        Noise {
+            steal_ns: begin.steal_ns.zip(end.steal_ns).map(|(begin, end)| end.saturating_sub(begin)),
+            hiccups: self.noise.hiccups.iter().filter(|hiccup| during.contains(&hiccup.start_ns)).copied().collect(),
+        }
+    }
+}
+
+fn batch_record(batch: &Collected, interval_ns: u64, wrong: Option<String>) -> BatchRecord {
+    let report = &batch.report;
+    let total_delay_ns = report.done_ns.saturating_sub(report.due_ns);
+    BatchRecord {
+        index: report.index,
+        time_ns: report.time_ns,
+        due_ns: report.due_ns,
+        warmup: !batch.judged,
+        has_job: report.has_job,
+        records: report.records,
+        bytes: report.bytes,
+        blocks: report.blocks,
+        first_sequence: report.first_sequence,
+        end_sequence: report.end_sequence,
+        generation_delay_ns: report.submitted_ns.saturating_sub(report.due_ns),
+        scheduling_delay_ns: report.started_ns.saturating_sub(report.submitted_ns),
+        processing_ns: report.done_ns.saturating_sub(report.started_ns),
+        total_delay_ns,
+        late: total_delay_ns > interval_ns,
+        phases: phases(&report.phases),
+        busy: phases(&report.busy),
+        idle_ns: report.idle_ns,
+        skew: report.skew,
+        queue_depth: report.queue_depth,
+        blocked_ns: report.blocked_ns,
+        allocations: report.allocations,
+        allocated_bytes: report.allocated_bytes,
+        failure: report.failure.as_ref().map(ToString::to_string),
+        wrong,
+    }
+}
+
+fn phases(spans: &[(Stage, u64)]) -> Vec<Phase> {
+    spans.iter().map(|(stage, ns)| Phase { name: stage.name().to_owned(), ns: *ns }).collect()
+}

@@ -1,0 +1,72 @@
+//! Jobs that go wrong, each in its own way: what the tests of the command run to see what it says.
+
+use downbeat::Job;
+use downbeat::engine::allocator::DispatchingAllocator;
+use downbeat::engine::dstream::DStream;
+use downbeat::engine::error::EngineError;
+use downbeat::engine::record::Text;
+use downbeat::workloads::answers::{Answers, BatchAnswer, BatchKey};
+use downbeat::workloads::load::LoadSettings;
+use downbeat::workloads::oracle::{Oracle, WordCountOracle};
+use downbeat::workloads::payload::{LineSource, Words};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+#[global_allocator]
+static ALLOCATOR: DispatchingAllocator = DispatchingAllocator;
+
+/// Batch in which it goes wrong.
+const BATCH: u64 = 5;
+
+struct Faulty {
+    name: &'static str,
+    /// Called with each batch's number; what it returns is added to the answer.
+    fault: fn(u64) -> u64,
+}
+
+impl Job for Faulty {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        "A word count that goes wrong."
+    }
+
+    fn text(&self, seed: u64) -> Arc<dyn LineSource> {
+        Arc::new(Words::new(seed))
+    }
+
+    fn build(
+        &self,
+        lines: &DStream<Text>,
+        _: &LoadSettings,
+        _: u64,
+        answers: &Arc<Answers>,
+    ) -> Result<(), EngineError> {
+        let (answers, fault) = (answers.clone(), self.fault);
+        lines.words().map_to_pair::<Text, u64>(|word| (word, 1)).reduce_by_key(|a, b| a + b).for_each_batch(
+            move |batch| {
+                let mut answer = BatchAnswer::default();
+                let surplus = if batch.index() == BATCH { fault(BATCH) } else { 0 };
+                batch.for_each(|(word, count)| answer.add(word, count + surplus));
+                answers.record(BatchKey { primed: batch.is_primed(), index: batch.index() }, answer);
+            },
+        );
+        Ok(())
+    }
+
+    fn oracle(&self, _: &LoadSettings, _: u64) -> Option<Box<dyn Oracle>> {
+        Some(Box::new(WordCountOracle))
+    }
+}
+
+static JOBS: &[&dyn Job] = &[
+    &Faulty { name: "panics", fault: |_| panic!("a planted panic") },
+    &Faulty { name: "aborts", fault: |_| std::process::abort() },
+    &Faulty { name: "miscounts", fault: |_| 1 },
+];
+
+fn main() -> ExitCode {
+    downbeat::main_with(JOBS)
+}

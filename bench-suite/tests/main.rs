@@ -1,0 +1,8 @@
+//! The command as a user starts it. Answers and words are checked, never how fast this machine is.
+
+mod answers;
+mod cli;
+mod command;
+mod faults;
+mod protocol;
+mod runs;

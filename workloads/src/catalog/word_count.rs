@@ -1,0 +1,51 @@
+//! `word-count`: how often each word was in each batch.
+
+use super::Job;
+use crate::answers::{Answers, BatchAnswer, BatchKey};
+use crate::load::LoadSettings;
+use crate::oracle::{Oracle, WordCountOracle};
+use crate::payload::{LineSource, Words};
+use downbeat_engine::dstream::DStream;
+use downbeat_engine::error::EngineError;
+use downbeat_engine::record::Text;
+use std::sync::Arc;
+
+/// Words are maximal runs of bytes other than 09–0D and 20. The final answer is the count of each word over the whole run.
+pub(super) struct WordCount;
+
+impl Job for WordCount {
+    fn name(&self) -> &'static str {
+        "word-count"
+    }
+
+    fn about(&self) -> &'static str {
+        "How often each word was in each batch: lines of 6 to 14 words, zipf 1.0 over 100,000 of them."
+    }
+
+    fn text(&self, seed: u64) -> Arc<dyn LineSource> {
+        Arc::new(Words::new(seed))
+    }
+
+    fn build(
+        &self,
+        lines: &DStream<Text>,
+        _: &LoadSettings,
+        _: u64,
+        answers: &Arc<Answers>,
+    ) -> Result<(), EngineError> {
+        let answers = answers.clone();
+        lines.words().map_to_pair::<Text, u64>(|word| (word, 1)).reduce_by_key(|a, b| a + b).for_each_batch(
+            move |batch| {
+                let mut answer = BatchAnswer::default();
+                batch.for_each(|(word, count)| answer.add(word, count));
+                answers.record(BatchKey { primed: batch.is_primed(), index: batch.index() }, answer);
+                answers.add_to_final(|row| batch.for_each(|(word, count)| row(word, count)));
+            },
+        );
+        Ok(())
+    }
+
+    fn oracle(&self, _: &LoadSettings, _: u64) -> Option<Box<dyn Oracle>> {
+        Some(Box::new(WordCountOracle))
+    }
+}

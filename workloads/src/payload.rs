@@ -1,0 +1,73 @@
+//! What is sent: text made from a seed, replayed from a ring or made on the fly, or a user's own file.
+
+mod file;
+mod reader;
+mod ring;
+mod tweets;
+mod vocabulary;
+mod words;
+
+pub use file::{INPUT_LIMIT_BYTES, read_file};
+pub use reader::Reader;
+pub use ring::{COLUMN_BYTES, Ring};
+pub use tweets::Tweets;
+pub use words::Words;
+
+use downbeat_engine::record::TextColumn;
+use std::sync::Arc;
+
+/// Lines of one block of a [`LineSource`].
+pub const BLOCK_LINES: usize = 1024;
+
+/// Lines made from a seed, block by block. A block depends on nothing but the seed and its number, so blocks can be made in
+/// any order, again, and by more than one thread.
+pub trait LineSource: Send + Sync {
+    /// Name and version of the algorithm: the same name and seed mean the same bytes.
+    fn name(&self) -> &'static str;
+    /// The seed.
+    fn seed(&self) -> u64;
+    /// Appends the [`BLOCK_LINES`] lines of a block.
+    fn fill(&self, block: u64, column: &mut TextColumn);
+}
+
+/// The records of a load: record `i` is the same bytes however it is asked for.
+#[derive(Clone)]
+pub enum Payload {
+    /// Lines made or read beforehand; after the last one the first one follows.
+    Replayed {
+        /// The lines.
+        ring: Arc<Ring>,
+        /// Stop after the last line instead.
+        once: bool,
+    },
+    /// Lines made while they are sent: no line comes back, at the price of making it.
+    Live(Arc<dyn LineSource>),
+}
+
+impl Payload {
+    /// A ring that is replayed for ever.
+    pub fn replayed(ring: Ring) -> Self {
+        Payload::Replayed { ring: Arc::new(ring), once: false }
+    }
+
+    /// Records after which there are no more, if there is an end.
+    pub fn records_limit(&self) -> Option<u64> {
+        match self {
+            Payload::Replayed { ring, once: true } => Some(ring.lines()),
+            _ => None,
+        }
+    }
+
+    /// Determines every byte: the hash of a ring's lines, or name and seed of a source.
+    pub fn hash(&self) -> String {
+        match self {
+            Payload::Replayed { ring, once } => format!("{}{}", ring.hash(), if *once { " once" } else { "" }),
+            Payload::Live(source) => format!("{} {}", source.name(), source.seed()),
+        }
+    }
+
+    /// Reads the records in runs.
+    pub fn reader(&self) -> Reader {
+        Reader::new(self)
+    }
+}
