@@ -101,7 +101,7 @@ fn pairs(ring: &Arc<Ring>) {
 }
 
 fn print_floor(ring: &Arc<Ring>) {
-    let mut histogram = Histogram::<u64>::new(3).expect("3 digits");
+    let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3).expect("bounds in order");
     floor(ring, 2_000).iter().for_each(|time| histogram.saturating_record(time.as_nanos() as u64));
     let at = |percentile| histogram.value_at_percentile(percentile) as f64 / 1e3;
     println!("floor of a batch of 100 lines, submitted → done after ≥ 2 ms idle, {} batches", histogram.len());

@@ -246,18 +246,21 @@ impl Sink<Text> for WordsSink<'_> {
 
 #[inline(never)]
 fn push_words(texts: &[&[u8]], sink: &mut dyn Sink<Text>) {
-    let mut chunk = Chunk::<&[u8]>::new();
+    let mut words: [&[u8]; CHUNK] = [&[]; CHUNK];
+    let mut filled = 0;
     for text in texts {
         for_each_word(text, |word| {
-            chunk.push(word);
-            if chunk.is_full() {
-                sink.accept(&chunk);
-                chunk.clear();
+            // The remainder is never another number; it spares the check of the index.
+            words[filled % CHUNK] = word;
+            filled += 1;
+            if filled == CHUNK {
+                sink.accept(&words);
+                filled = 0;
             }
         });
     }
-    if !chunk.is_empty() {
-        sink.accept(&chunk);
+    if filled > 0 {
+        sink.accept(&words[..filled]);
     }
 }
 

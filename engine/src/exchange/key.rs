@@ -88,7 +88,18 @@ impl StoredText {
         let number = u128::from_le_bytes(self.bytes);
         (number as u64, (number >> 64) as u64)
     }
+
+    /// Is it the same long key?
+    #[cold]
+    fn is_long(&self, probe: &TextProbe<'_>, arena: &Arena) -> bool {
+        let (content_hash, place) = self.halves();
+        let alike = self.length == probe.text.len() as u64 + 1 && content_hash == probe.low;
+        alike && arena.get(place, probe.text.len()) == probe.text
+    }
 }
+
+/// What stands for the arena's place in the probe of a long key.
+const NO_PLACE: u64 = u64::MAX;
 
 /// Hash of a text's halves and length.
 #[inline(always)]
@@ -118,7 +129,7 @@ impl Key for Text {
     where
         'a: 'a,
     {
-        let (low, high) = if text.len() <= SHORT_BYTES { short_text(text) } else { (content_hash(text), 0) };
+        let (low, high) = if text.len() <= SHORT_BYTES { short_text(text) } else { (content_hash(text), NO_PLACE) };
         TextProbe { low, high, hash: text_hash(low, high, text.len()), text }
     }
 
@@ -139,14 +150,9 @@ impl Key for Text {
     #[inline(always)]
     fn matches(stored: &StoredText, probe: &TextProbe<'_>, arena: &Arena) -> bool {
         let (low, high) = stored.halves();
-        if stored.length != probe.text.len() as u64 + 1 || low != probe.low {
-            return false;
-        }
-        if probe.text.len() <= SHORT_BYTES {
-            high == probe.high
-        } else {
-            arena.get(high, probe.text.len()) == probe.text
-        }
+        let differs = (stored.length ^ (probe.text.len() as u64 + 1)) | (low ^ probe.low) | (high ^ probe.high);
+        // One branch for all short keys; the probe of a long one never equals a place in the arena.
+        differs == 0 || (probe.text.len() > SHORT_BYTES && stored.is_long(probe, arena))
     }
 
     #[inline(always)]
@@ -166,7 +172,7 @@ impl Key for Text {
     fn stored_hash(stored: &StoredText) -> u64 {
         let (low, high) = stored.halves();
         let length = stored.length as usize - 1;
-        text_hash(low, if length <= SHORT_BYTES { high } else { 0 }, length)
+        text_hash(low, if length <= SHORT_BYTES { high } else { NO_PLACE }, length)
     }
 }
 

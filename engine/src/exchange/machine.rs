@@ -43,41 +43,39 @@ fn is_space(byte: u8) -> bool {
     byte == b' ' || (0x09..=0x0D).contains(&byte)
 }
 
-/// Which of up to 64 bytes are white space, first byte in the lowest bit. Bytes behind the end count as white space.
+/// Which of 64 bytes are white space, first byte in the lowest bit.
 #[inline(always)]
-fn space_mask(bytes: &[u8]) -> u64 {
+fn space_mask(block: &[u8; 64]) -> u64 {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    if let Some(block) = bytes.first_chunk::<64>() {
-        return x86::space_mask(block);
-    }
-    space_mask_portable(bytes)
+    return x86::space_mask(block);
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    space_mask_portable(block)
 }
 
+/// The same for at most 64 bytes; bits behind the end are 0.
 fn space_mask_portable(bytes: &[u8]) -> u64 {
-    let taken = bytes.iter().take(64);
-    let mask = taken.enumerate().fold(0, |mask, (at, byte)| mask | u64::from(is_space(*byte)) << at);
-    if bytes.len() < 64 { mask | u64::MAX << bytes.len() } else { mask }
+    bytes.iter().enumerate().fold(0, |mask, (at, byte)| mask | u64::from(is_space(*byte)) << at)
 }
 
 /// Calls `word` with each word of a text in order: each maximal run of bytes other than 09–0D and 20.
 #[inline(always)]
 pub fn for_each_word<'t>(text: &'t [u8], mut word: impl FnMut(&'t [u8])) {
-    let (mut start, mut at) = (0, 0);
-    while at < text.len() {
-        let mut spaces = space_mask(&text[at..]);
+    let (blocks, tail) = text.as_chunks::<64>();
+    let mut start = 0;
+    let mut end_words = |at: usize, mut spaces: u64| {
         while spaces != 0 {
             let end = at + spaces.trailing_zeros() as usize;
-            if end >= text.len() {
-                break;
-            }
             spaces &= spaces - 1;
             if end > start {
                 word(&text[start..end]);
             }
             start = end + 1;
         }
-        at += 64;
+    };
+    for (index, block) in blocks.iter().enumerate() {
+        end_words(index * 64, space_mask(block));
     }
+    end_words(blocks.len() * 64, space_mask_portable(tail));
     if start < text.len() {
         word(&text[start..]);
     }

@@ -13,6 +13,7 @@ const GROUP: usize = 32;
 const SMALLEST_SLOTS: usize = 64;
 
 #[derive(Clone)]
+#[repr(align(32))]
 struct Slot<S, O> {
     key: S,
     value: O,
@@ -43,7 +44,7 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
     /// Makes room for this many keys in all.
     pub(crate) fn reserve(&mut self, keys: usize) {
         if !fits(keys, self.slots.len()) {
-            self.resize((keys * 2).next_power_of_two());
+            self.resize((keys * 4).div_ceil(3).next_power_of_two());
         }
     }
 
@@ -58,28 +59,65 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
     ) {
         for group in records.chunks(GROUP) {
             tables.iter_mut().for_each(|table| table.reserve(table.len + GROUP));
-            let mut probes = arrayvec::ArrayVec::<(K::Probe<'r>, usize), GROUP>::new();
-            for record in group {
-                let probe = K::probe(key(record));
-                let hash = K::hash(&probe);
-                let partition = if tables.len() == 1 { 0 } else { super::partition_of(hash, tables.len()) };
-                let table = &tables[partition];
-                prefetch(&table.slots[hash as usize & (table.slots.len() - 1)]);
-                probes.push((probe, partition));
+            if let [table] = tables {
+                table.merge_group(group, &key, &value, combine);
+            } else {
+                Self::merge_partitioned(tables, group, &key, &value, combine);
             }
-            for (record, (probe, partition)) in group.iter().zip(&probes) {
-                tables[*partition].merge_one(probe, value(record), combine);
-            }
+        }
+    }
+
+    /// A group of records, all for this table, which has room for them.
+    #[inline(always)]
+    fn merge_group<'r, R: Copy>(
+        &mut self,
+        group: &[R],
+        key: &impl Fn(&R) -> K::View<'r>,
+        value: &impl Fn(&R) -> O,
+        combine: &impl Fn(O, O) -> O,
+    ) {
+        let mut probes = arrayvec::ArrayVec::<K::Probe<'r>, GROUP>::new();
+        let mask = self.slots.len() - 1;
+        for record in group {
+            let probe = K::probe(key(record));
+            prefetch(&self.slots[K::hash(&probe) as usize & mask]);
+            probes.push(probe);
+        }
+        for (record, probe) in group.iter().zip(&probes) {
+            self.merge_one(probe, value(record), combine);
+        }
+    }
+
+    /// A group of records, each for the table of its partition; all have room for them.
+    #[inline(always)]
+    fn merge_partitioned<'r, R: Copy>(
+        tables: &mut [Self],
+        group: &[R],
+        key: &impl Fn(&R) -> K::View<'r>,
+        value: &impl Fn(&R) -> O,
+        combine: &impl Fn(O, O) -> O,
+    ) {
+        let mut probes = arrayvec::ArrayVec::<(K::Probe<'r>, usize), GROUP>::new();
+        for record in group {
+            let probe = K::probe(key(record));
+            let partition = super::partition_of(K::hash(&probe), tables.len());
+            let table = &tables[partition];
+            prefetch(&table.slots[K::hash(&probe) as usize & (table.slots.len() - 1)]);
+            probes.push((probe, partition));
+        }
+        for (record, (probe, partition)) in group.iter().zip(&probes) {
+            tables[*partition].merge_one(probe, value(record), combine);
         }
     }
 
     /// Adds one record; there is room.
     #[inline(always)]
     fn merge_one(&mut self, probe: &K::Probe<'_>, value: O, combine: &impl Fn(O, O) -> O) {
-        let mask = self.slots.len() - 1;
-        let mut at = K::hash(probe) as usize & mask;
+        let slots = self.slots.as_mut_slice();
+        let mask = slots.len() - 1;
+        let mut at = K::hash(probe) as usize;
         loop {
-            let slot = &mut self.slots[at];
+            let slot = &mut slots[at & mask];
             if K::matches(&slot.key, probe, &self.arena) {
                 slot.value = combine(std::mem::take(&mut slot.value), value);
                 return;
@@ -90,7 +128,7 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
                 self.len += 1;
                 return;
             }
-            at = (at + 1) & mask;
+            at += 1;
         }
     }
 
@@ -216,10 +254,10 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
     }
 }
 
-/// At most five eighths of the slots are taken.
+/// At most three quarters of the slots are taken.
 #[inline(always)]
 fn fits(keys: usize, slots: usize) -> bool {
-    keys * 8 <= slots * 5
+    keys * 4 <= slots * 3
 }
 
 /// Groups in a row, for keeping: a table without empty slots.
