@@ -9,6 +9,7 @@ mod tests;
 
 pub use because::{Because, Word};
 
+use crate::judged;
 use crate::record::{BatchRecord, TrialRecord};
 use crate::stats::theil_sen::Slope;
 use evidence::Evidence;
@@ -88,7 +89,7 @@ pub fn judge(record: &TrialRecord) -> Verdict {
     let because = broken(record)
         .or_else(|| invalid(&evidence, &limits))
         .or_else(|| falls_behind(record, &evidence, &limits))
-        .unwrap_or_else(|| holds(&evidence, &limits));
+        .unwrap_or_else(|| holds(record, &evidence, &limits));
     let mut verdict = Verdict {
         word: because.word(),
         because,
@@ -147,11 +148,12 @@ fn falls_behind(record: &TrialRecord, evidence: &Evidence, limits: &Limits) -> O
 }
 
 /// Enough batches in time and no growth, or the first thing that is missing for that.
-fn holds(evidence: &Evidence, limits: &Limits) -> Because {
+fn holds(record: &TrialRecord, evidence: &Evidence, limits: &Limits) -> Because {
     let too_many_late = evidence.late_share().is_none_or(|share| share > limits.late_share);
     let may_grow = evidence.relative_slope().is_none_or(|slope| slope.high > limits.slope);
     first([
         (evidence.judged < limits.judged_batches, Because::TooFewBatches),
+        (judged::batches(record).all(|batch| batch.records == 0), Because::NothingCame),
         (too_many_late, Because::LateShareUnclear),
         (may_grow, Because::GrowthUnclear),
     ])

@@ -52,7 +52,9 @@ fn receive(address: &str, limit: usize, delay: Duration, store: &Store<Text>) {
                 store.report(format!("connected to {address}"));
                 store.count_input("connections", 1);
                 let end = read_lines(stream, limit, store);
-                store.report(format!("{end}; connecting again in {delay:?}"));
+                if !store.is_stopped() {
+                    store.report(format!("{end}; connecting again in {delay:?}"));
+                }
             }
             Err(problem) => store.report(format!(
                 "cannot connect to {address}: {problem}; trying again in {delay:?} (is a server listening there? `nc -lk PORT` makes one)"

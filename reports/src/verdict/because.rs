@@ -90,6 +90,8 @@ pub enum Because {
     HostNoise,
     /// NOT JUDGED: fewer judged batches than a verdict needs.
     TooFewBatches,
+    /// NOT JUDGED: not one record came while batches were judged.
+    NothingCame,
     /// NOT JUDGED: more late batches than allowed, but chance may explain them.
     LateShareUnclear,
     /// NOT JUDGED: growth of the delay can neither be shown nor excluded.
@@ -100,7 +102,7 @@ pub enum Because {
 
 impl Because {
     /// All rules, in the order in which they are tried.
-    pub const ALL: [Because; 19] = [
+    pub const ALL: [Because; 20] = [
         Because::BatchFailed,
         Because::WrongOutput,
         Because::RecordsLost,
@@ -117,6 +119,7 @@ impl Because {
         Because::WithinLimits,
         Because::HostNoise,
         Because::TooFewBatches,
+        Because::NothingCame,
         Because::LateShareUnclear,
         Because::GrowthUnclear,
         Because::NoRecord,
@@ -141,6 +144,7 @@ impl Because {
             Because::WithinLimits => "within-limits",
             Because::HostNoise => "host-noise",
             Because::TooFewBatches => "too-few-batches",
+            Because::NothingCame => "nothing-came",
             Because::LateShareUnclear => "late-share-unclear",
             Because::GrowthUnclear => "growth-unclear",
             Because::NoRecord => "no-record",
@@ -165,6 +169,7 @@ impl Because {
             Because::WithinLimits => Word::Holds,
             Because::HostNoise
             | Because::TooFewBatches
+            | Because::NothingCame
             | Because::LateShareUnclear
             | Because::GrowthUnclear
             | Because::NoRecord => Word::NotJudged,

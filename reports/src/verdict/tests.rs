@@ -280,6 +280,15 @@ fn figures_are_those_of_the_definitions() {
 }
 
 #[test]
+fn batches_without_a_single_record_hold_nothing() {
+    let mut record = holds();
+    record.batches.iter_mut().for_each(|batch| batch.records = 0);
+    assert_eq!(judge(&record).because, Because::NothingCame);
+    record.batches.last_mut().expect("some").records = 1;
+    assert_eq!(judge(&record).word, Word::Holds);
+}
+
+#[test]
 fn an_empty_record_is_not_judged_and_divides_by_nothing() {
     let verdict = judge(&TrialRecord::default());
     assert_eq!(verdict.because, Because::TooFewBatches);

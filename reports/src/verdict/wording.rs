@@ -163,6 +163,7 @@ fn not_judged(record: &TrialRecord, verdict: &Verdict) -> String {
             verdict.limits.judged_batches,
             if record.interrupted { "; the trial was ended early" } else { "" }
         ),
+        Because::NothingCame => format!("Not one record came in {}.", batches(verdict.judged)),
         Because::LateShareUnclear => format!(
             "{}, more than the limit of {}, but by chance the true share may be as low as {}.",
             capitalised(&late_of_judged(verdict)),
@@ -195,6 +196,7 @@ pub(super) fn next(record: &TrialRecord, verdict: &Verdict) -> Option<String> {
         }
         Because::TooFewBatches if record.interrupted => Some("the same command, left to run to its end".to_owned()),
         Because::TooFewBatches => with(format!("--batches {}", record.judging.planned_batches.max(100))),
+        Because::NothingCame => Some("the same command while the sender sends".to_owned()),
         Because::LateShareUnclear | Because::GrowthUnclear => {
             with(format!("--batches {}", verdict.judged.saturating_mul(4)))
         }
