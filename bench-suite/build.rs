@@ -4,9 +4,9 @@ use std::process::Command;
 
 fn main() {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    pass("DOWNBEAT_BUILD_RUSTC", &first_line(&rustc, &["--version"]));
-    pass("DOWNBEAT_BUILD_COMMIT", &first_line("git", &["rev-parse", "--short=12", "HEAD"]));
-    pass("DOWNBEAT_BUILD_PROFILE", &std::env::var("PROFILE").unwrap_or_default());
+    pass("BUILD_OF_DOWNBEAT_RUSTC", &first_line(&rustc, &["--version"]));
+    pass("BUILD_OF_DOWNBEAT_COMMIT", &first_line("git", &["rev-parse", "--short=12", "HEAD"]));
+    pass("BUILD_OF_DOWNBEAT_PROFILE", &std::env::var("PROFILE").unwrap_or_default());
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=../.git/logs/HEAD");
 }

@@ -12,9 +12,9 @@ pub fn fingerprint() -> BTreeMap<String, String> {
         }
     };
     note("downbeat_version", Some(env!("CARGO_PKG_VERSION").to_owned()));
-    note("downbeat_commit", Some(env!("DOWNBEAT_BUILD_COMMIT").to_owned()));
-    note("build_profile", Some(env!("DOWNBEAT_BUILD_PROFILE").to_owned()));
-    note("rustc", Some(env!("DOWNBEAT_BUILD_RUSTC").to_owned()));
+    note("downbeat_commit", Some(env!("BUILD_OF_DOWNBEAT_COMMIT").to_owned()));
+    note("build_profile", Some(env!("BUILD_OF_DOWNBEAT_PROFILE").to_owned()));
+    note("rustc", Some(env!("BUILD_OF_DOWNBEAT_RUSTC").to_owned()));
     note("target", Some(format!("{} {}", std::env::consts::ARCH, std::env::consts::OS)));
     note("host", read("/proc/sys/kernel/hostname"));
     note("kernel", read("/proc/sys/kernel/osrelease"));
