@@ -10,6 +10,7 @@ use crate::dstream::{DStream, SourceNode};
 use crate::error::EngineError;
 use crate::metrics::BatchListener;
 use crate::record::{Family, Text};
+use crate::schedule::job::guarded;
 use crate::schedule::pool::Pool;
 use crate::schedule::queue::Queue;
 use crate::schedule::ticker::Ticker;
@@ -62,7 +63,7 @@ pub enum State {
 pub struct StopReport {
     /// Records taken from all sources.
     pub accepted: u64,
-    /// Records of batches that were not done after the drain.
+    /// Records of batches that were not done after the drain, failed ones among them, and of none yet.
     pub unfinished: u64,
     /// Oddities of input that were taken, and refusals, by kind.
     pub input: Vec<(&'static str, u64)>,
@@ -219,18 +220,23 @@ impl StreamingContext {
             primed_batches: ticker.primed_batches,
             parts,
         };
-        let (life, clock) = (self.life.clone(), self.shared.clock.clone());
+        let (life, jobs) = (self.life.clone(), self.watched());
         self.spawn("db-jobs", move || {
-            runner.run();
+            jobs.guard(|| runner.run());
             *lock(&life.state) = State::Stopped;
             life.changed.notify_all();
         })?;
         self.shared.clock.join();
+        let watched = self.watched();
         self.spawn("db-ticker", move || {
-            ticker.run();
-            clock.leave();
+            watched.guard(|| ticker.run());
+            watched.shared.clock.leave();
         })?;
         self.graph.start_receivers()
+    }
+
+    fn watched(&self) -> Watched {
+        Watched { shared: self.shared.clone(), queue: self.queue.clone() }
     }
 
     fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
@@ -259,7 +265,7 @@ impl StreamingContext {
     /// # Errors
     /// The first batch or source that failed until now.
     pub fn await_termination_or_timeout(&self, time: Duration) -> Result<bool, EngineError> {
-        let deadline = Instant::now() + time;
+        let deadline = deadline_in(time);
         let mut state = lock(&self.life.state);
         loop {
             if let Some(failure) = self.shared.failure() {
@@ -284,19 +290,19 @@ impl StreamingContext {
         if self.state() == State::Initialized {
             return Err(EngineError::State { call: "stop", reason: "the context was never started" });
         }
-        let deadline = Instant::now() + drain;
+        let deadline = deadline_in(drain);
         self.shared.wake.set();
         self.graph.stop_receivers();
         self.ticker_wake.set();
         if drain.is_zero() {
-            self.queue.abandon();
+            self.queue.abandon(&self.shared.clock);
         }
         if !self.wait_stopped(deadline) {
-            self.queue.abandon();
+            self.queue.abandon(&self.shared.clock);
             // The batch that runs now cannot be interrupted; a short one may still make it.
-            self.wait_stopped(Instant::now() + Duration::from_millis(100));
+            self.wait_stopped(deadline_in(Duration::from_millis(100)));
         }
-        let report = self.graph.stop_report(self.queue.committed_records());
+        let report = self.graph.stop_report(self.queue.unfinished_records());
         self.end();
         Ok(report)
     }
@@ -318,13 +324,38 @@ impl StreamingContext {
         self.shared.wake.set();
         self.graph.stop_receivers();
         self.ticker_wake.set();
-        self.queue.abandon();
+        self.queue.abandon(&self.shared.clock);
         let stopped = self.state() == State::Stopped;
         *lock(&self.life.state) = State::Stopped;
         self.life.changed.notify_all();
         for thread in lock(&self.threads).drain(..).filter(|_| stopped) {
             // A panic in there was reported as a batch's failure.
             drop(thread.join());
+        }
+    }
+}
+
+/// So long from now, at most a century.
+fn deadline_in(time: Duration) -> Instant {
+    Instant::now() + time.min(Duration::from_secs(100 * 365 * 24 * 3600))
+}
+
+/// What a thread of the engine leaves behind when it panics, so that nobody waits for it.
+struct Watched {
+    shared: Arc<Shared>,
+    queue: Arc<Queue>,
+}
+
+impl Watched {
+    /// Runs a thread's work; a panic outside the code of a batch fails the context and ends its batches.
+    fn guard(&self, work: impl FnOnce()) {
+        let result = guarded(0, || {
+            work();
+            Ok(())
+        });
+        if let Err(error) = result {
+            self.shared.fail(error);
+            self.queue.abandon(&self.shared.clock);
         }
     }
 }

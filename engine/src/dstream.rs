@@ -70,7 +70,7 @@ pub(crate) struct Prepared {
 
 /// One operator of a job.
 pub(crate) trait Node<R: Family>: Send + Sync {
-    /// Runs the stages that this node's records rest on. Called on the job thread; a second call for a batch costs nothing.
+    /// Runs the stages that this node's records rest on. Called on the job thread; a second call for a batch runs nothing again.
     fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError>;
 
     /// Pushes the records of one partition. Called on any lane.

@@ -86,7 +86,7 @@ pub struct BatchReport {
     pub blocked_ns: u64,
     /// When its records were meant to be sent, or arrived.
     pub stamps: Vec<Stamp>,
-    /// Why it failed; its outputs are not committed then.
+    /// Why it failed, the first reason; it does not count as committed then, even if other outputs of it ran.
     pub failure: Option<EngineError>,
     /// Allocations of the whole process while it was processed. `None` when they are not counted.
     pub allocations: Option<u64>,

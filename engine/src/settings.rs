@@ -134,6 +134,12 @@ impl Settings {
                 "must be at least 100us and at most the batch interval",
             );
         }
+        if self.interval_ns > 3_600_000_000_000 {
+            return refuse("interval", format_duration_ns(self.interval_ns), "must be at most 1h");
+        }
+        if self.restart_delay_ns < 1_000_000 {
+            return refuse("restart_delay", format_duration_ns(self.restart_delay_ns), "must be at least 1ms");
+        }
         if self.threads == 0 || self.threads > 1024 {
             return refuse("threads", self.threads.to_string(), "must be 1 to 1024");
         }
@@ -158,7 +164,7 @@ pub static KNOBS: &[Knob<Settings>] = &[
     Knob {
         name: "interval",
         kind: KnobKind::Duration,
-        range: "1ms and more, whole milliseconds",
+        range: "1ms to 1h, whole milliseconds",
         default: "200ms",
         trades: "latency against the fixed cost of a batch; a longer interval holds higher rates",
         spark: Some("batch interval"),

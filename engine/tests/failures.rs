@@ -101,3 +101,58 @@ fn a_failed_batch_is_an_empty_pane_of_every_window() {
     assert_eq!(*recomputed.lock().expect("no panic"), expected);
     assert_eq!(*raw.lock().expect("no panic"), [vec![1], vec![1], vec![1], vec![2]]);
 }
+
+#[test]
+fn a_panic_in_a_slide_leaves_no_trace_in_later_windows() {
+    let mut bench = Bench::new(Settings::default());
+    let (feed, lines) = bench.context.queue_stream::<Text>();
+    let (two, one) = (Duration::from_millis(200), Duration::from_millis(100));
+    let ones = lines.words().map_to_pair::<Text, u64>(|word| (word, 1));
+    // A key that is in three panes at once never happens, but one of six words in two panes does: once, in the second batch.
+    let combine = |a, b| if a + b == 6 { panic!("six") } else { a + b };
+    let windowed = ones.reduce_by_key_and_inverse_window(combine, |a, b| a - b, two, one);
+    let seen = crate::bench::collect_counts(&windowed);
+    bench.context.start().expect("starts");
+    for line in ["a a b", "a a a a b", "a", "a c", "c"] {
+        feed.push([line.as_bytes()]).expect("not stopped");
+        bench.tick();
+    }
+    let failed: Vec<bool> = bench.reports().iter().map(|report| report.failure.is_some()).collect();
+    assert_eq!(failed, [false, true, false, false, false]);
+    let pair = |word: &str, count| (word.to_owned(), count);
+    let seen = seen.lock().expect("no panic");
+    assert_eq!(seen[0], [pair("a", 2), pair("b", 1)]);
+    assert_eq!(seen[2..], [vec![pair("a", 1)], vec![pair("a", 2), pair("c", 1)], vec![pair("a", 1), pair("c", 2)]]);
+}
+
+#[test]
+fn a_panic_in_an_output_is_not_blamed_on_an_operator_before_it() {
+    let mut bench = Bench::new(Settings::default());
+    let (feed, lines) = bench.context.queue_stream::<Text>();
+    lines.map::<u64>(|line| line.len() as u64).for_each_batch(|batch| assert!(batch.len() < 2, "too many"));
+    bench.context.start().expect("starts");
+    feed.push([&b"a"[..], b"b"]).expect("not stopped");
+    bench.tick();
+    let failure = bench.reports()[0].failure.clone().expect("failed").to_string();
+    assert!(failure.contains("for_each_batch at"), "{failure}");
+}
+
+#[test]
+fn a_listener_that_panics_ends_nothing_and_is_told() {
+    struct Broken;
+    impl downbeat_engine::metrics::BatchListener for Broken {
+        fn batch_completed(&self, _: &downbeat_engine::metrics::BatchReport) {
+            panic!("not listening");
+        }
+    }
+    let mut bench = Bench::new(Settings::default());
+    let (_feed, lines) = bench.context.queue_stream::<Text>();
+    let seen = collect(&lines.count(), |count| count);
+    bench.context.add_listener(Arc::new(Broken));
+    bench.context.start().expect("starts");
+    bench.tick();
+    bench.tick();
+    assert_eq!(seen.lock().expect("no panic").len(), 2);
+    assert!(bench.context.await_termination().expect_err("told").to_string().contains("not listening"));
+    bench.context.stop(Duration::MAX).expect("stops");
+}

@@ -210,3 +210,67 @@ fn batch_record(batch: &Collected, interval_ns: u64, wrong: Option<String>) -> B
 fn phases(spans: &[(Stage, u64)]) -> Vec<Phase> {
     spans.iter().map(|(stage, ns)| Phase { name: stage.name().to_owned(), ns: *ns }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Mode, PROTOCOL};
+    use crate::settings::TrialSettings;
+    use crate::source::Source;
+    use crate::trial::examples::report;
+    use crate::trial::latency;
+    use downbeat_engine::EngineError;
+    use downbeat_engine::metrics::BatchReport;
+    use downbeat_workloads::catalog::find_job;
+
+    fn spec() -> TrialSpec {
+        TrialSpec {
+            protocol: PROTOCOL,
+            mode: Mode::Measure,
+            run: "r".into(),
+            command: "c".into(),
+            subject: "embedded".into(),
+            workload: "word-count".into(),
+            settings: TrialSettings::default().values(),
+            origins: BTreeMap::new(),
+            source: Source::Tcp { address: "localhost:1".into() },
+            batches: None,
+            warmup_batches: 0,
+            time_limit_ns: 1,
+            time_limit_is_given: false,
+            answer: None,
+            status: "s".into(),
+        }
+    }
+
+    #[test]
+    fn what_was_accepted_and_is_neither_committed_nor_unfinished_is_lost() {
+        let spec = spec();
+        let load = Load::for_trial(&spec, find_job("word-count").unwrap()).unwrap();
+        let failure = Some(EngineError::Codec { codec: "x", problem: "y".into() });
+        let failed = BatchReport { failure, ..report(1, 5, 9) };
+        let batches = [report(0, 0, 5), failed, report(2, 9, 12)].map(|report| Collected { report, judged: true });
+        let collection = Collection {
+            batches: batches.into(),
+            latency: latency::histogram(),
+            begin: Default::default(),
+            end: Default::default(),
+        };
+        let evidence = Evidence {
+            spec: &spec,
+            load: &load,
+            collection,
+            stopped: StopReport { accepted: 20, unfinished: 6, ..StopReport::default() },
+            noise: NoiseReading::default(),
+            generator: None,
+            ceiling_per_s: None,
+            checked: Checked::default(),
+            interrupted: false,
+            failure: None,
+            warnings: Vec::new(),
+        };
+        let integrity = evidence.record().unwrap().integrity;
+        // The 4 of the failed batch are among the 6 that are unfinished; of 20, 8 were committed.
+        assert_eq!((integrity.committed, integrity.unfinished, integrity.lost), (8, 6, 6));
+    }
+}

@@ -120,13 +120,15 @@ impl Graph {
         lock(&self.receivers).drain(..).for_each(|mut receiver| receiver.stop());
     }
 
-    pub(crate) fn stop_report(&self, committed: u64) -> StopReport {
+    /// What was there at the end; `unfinished` are the records of batches that are not done.
+    pub(crate) fn stop_report(&self, unfinished: u64) -> StopReport {
         let parts = lock(&self.parts);
         let accepted: u64 = parts.inputs.iter().map(|input| input.accepted()).sum();
         let mut counts = BTreeMap::new();
         for (kind, count) in parts.inputs.iter().flat_map(|input| input.counts()) {
             *counts.entry(kind).or_default() += count;
         }
-        StopReport { accepted, unfinished: accepted.saturating_sub(committed), input: counts.into_iter().collect() }
+        let waiting: u64 = parts.inputs.iter().map(|input| input.waiting()).sum();
+        StopReport { accepted, unfinished: unfinished + waiting, input: counts.into_iter().collect() }
     }
 }

@@ -5,7 +5,7 @@ use crate::allocator;
 use crate::dstream::Label;
 use crate::error::EngineError;
 use crate::metrics::BatchReport;
-use crate::schedule::job::{Books, JobRun, fires};
+use crate::schedule::job::{Books, JobRun, fires, guarded};
 use crate::schedule::pool::Pool;
 use crate::schedule::queue::{Batch, Queue};
 use crate::source::input::{Allotment, Shared};
@@ -31,11 +31,22 @@ impl Runner {
             if let Some(failure) = &report.failure {
                 self.shared.fail(failure.clone());
             }
-            let listeners = self.shared.listeners.read().unwrap_or_else(PoisonError::into_inner);
-            listeners.iter().for_each(|listener| listener.batch_completed(&report));
-            drop(listeners);
-            self.queue.done(if report.failure.is_none() { report.records } else { 0 });
+            self.tell(&report);
+            self.queue.done(report.failure.is_none());
             self.shared.clock.leave();
+        }
+    }
+
+    /// A listener that panics fails the context, not the batches.
+    fn tell(&self, report: &BatchReport) {
+        let listeners = self.shared.listeners.read().unwrap_or_else(PoisonError::into_inner);
+        for listener in listeners.iter() {
+            if let Err(error) = guarded(report.time_ns / 1_000_000, || {
+                listener.batch_completed(report);
+                Ok(())
+            }) {
+                self.shared.fail(error);
+            }
         }
     }
 

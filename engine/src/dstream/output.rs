@@ -36,6 +36,7 @@ pub struct Batch<'b, R: Family> {
     id: u64,
     partitions: usize,
     label: Label,
+    operator: Operator,
 }
 
 impl<R: Family> Batch<'_, R> {
@@ -69,16 +70,18 @@ impl<R: Family> Batch<'_, R> {
     /// # Panics
     /// A record could not be computed; the batch fails with the reason.
     pub fn for_each_of(&self, partition: usize, visit: impl FnMut(R::View<'_>)) {
-        struct Visit<F>(F);
+        struct Visit<F>(F, Operator);
         impl<R: Family, F: FnMut(R::View<'_>)> Sink<R> for Visit<F> {
             fn accept<'a>(&mut self, records: &[R::View<'a>]) {
+                self.1.enter();
                 records.iter().for_each(|view| (self.0)(*view));
             }
         }
-        if let Err(error) = self.node.push(self.id, partition, &mut Visit(visit)) {
+        if let Err(error) = self.node.push(self.id, partition, &mut Visit(visit, self.operator)) {
             // The closure of an output has no way to return it; the job run turns it into the batch's failure.
             std::panic::panic_any(error.to_string());
         }
+        self.operator.enter();
     }
 
     /// Number of records.
@@ -130,7 +133,8 @@ impl<R: Family, F: Fn(&Batch<'_, R>) + Send + Sync> Output for ForEachBatch<R, F
 
     fn run(&self, run: &mut JobRun<'_>, label: Label) -> Result<(), EngineError> {
         let prepared = self.node.prepare(run)?;
-        let batch = Batch { node: &*self.node, id: run.batch, partitions: prepared.partitions, label };
+        let batch =
+            Batch { node: &*self.node, id: run.batch, partitions: prepared.partitions, label, operator: self.operator };
         run.alone(Stage::Output, || {
             self.operator.enter();
             (self.function)(&batch);
@@ -199,7 +203,8 @@ impl<R: Printable> Output for Print<R> {
     fn run(&self, run: &mut JobRun<'_>, label: Label) -> Result<(), EngineError> {
         let prepared = self.node.prepare(run)?;
         let time_ms = label.time_ns / 1_000_000;
-        let batch = Batch { node: &*self.node, id: run.batch, partitions: prepared.partitions, label };
+        let batch =
+            Batch { node: &*self.node, id: run.batch, partitions: prepared.partitions, label, operator: self.operator };
         run.alone(Stage::Output, || {
             let text = printed(&batch, time_ms, self.records);
             let mut sink = lock(&self.sink);

@@ -2,6 +2,7 @@
 
 use super::operator::Operator;
 use super::{CHUNK, Chunk, DStream, Node, Prepared, Sink, operator, push_stage};
+use crate::clock::lock;
 use crate::error::EngineError;
 use crate::exchange::for_each_word;
 use crate::metrics::Stage;
@@ -9,8 +10,8 @@ use crate::record::{Family, Text, TextColumn};
 use crate::schedule::job::JobRun;
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// A closure from views of `A` to views of `B` that may borrow from them. Implemented by every such closure.
 pub trait MapFunction<'a, A: Family, B: Family>: Fn(A::View<'a>) -> B::View<'a> {}
@@ -72,7 +73,7 @@ impl<A: Family> DStream<A> {
     /// One number per batch: how many records it had, 0 for an empty one.
     #[track_caller]
     pub fn count(&self) -> DStream<u64> {
-        self.derive(Arc::new(CountNode { parent: self.node.clone(), counted: AtomicU64::new(0) }))
+        self.derive(Arc::new(CountNode { parent: self.node.clone(), counted: Mutex::new(None) }))
     }
 }
 
@@ -298,20 +299,23 @@ impl<A: Family> Node<A> for UnionNode<A> {
 
 struct CountNode<A: Family> {
     parent: Arc<dyn Node<A>>,
-    /// Of the batch that was prepared last; jobs run one at a time.
-    counted: AtomicU64,
+    /// The batch that was prepared last and its count; jobs run one at a time.
+    counted: Mutex<Option<(u64, u64)>>,
 }
 
 impl<A: Family> Node<u64> for CountNode<A> {
     fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
-        let prepared = self.parent.prepare(run)?;
-        let counts = push_stage(run, Stage::Map, &self.parent, prepared, || CountSink { count: 0 })?;
-        self.counted.store(counts.iter().map(|lane| lane.count).sum(), Ordering::Release);
+        if lock(&self.counted).is_none_or(|(batch, _)| batch != run.batch) {
+            let prepared = self.parent.prepare(run)?;
+            let counts = push_stage(run, Stage::Map, &self.parent, prepared, || CountSink { count: 0 })?;
+            *lock(&self.counted) = Some((run.batch, counts.iter().map(|lane| lane.count).sum()));
+        }
         Ok(Prepared { partitions: 1, records: 1 })
     }
 
-    fn push(&self, _: u64, _: usize, sink: &mut dyn Sink<u64>) -> Result<(), EngineError> {
-        sink.accept(&[self.counted.load(Ordering::Acquire)]);
+    fn push(&self, batch: u64, _: usize, sink: &mut dyn Sink<u64>) -> Result<(), EngineError> {
+        let count = lock(&self.counted).filter(|(of, _)| *of == batch).map_or(0, |(_, count)| count);
+        sink.accept(&[count]);
         Ok(())
     }
 }

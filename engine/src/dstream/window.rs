@@ -12,6 +12,7 @@ use crate::record::{Column, Family, Pair};
 use crate::schedule::job::JobRun;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -101,7 +102,15 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
         }
         let reduced = self.shuffled(combine, operator);
         let states = (0..reduced.partitions()).map(|_| Mutex::new(Table::new())).collect();
-        let node = Arc::new(IncrementalWindow { reduced, inverse, operator, span, panes: Mutex::default(), states });
+        let node = Arc::new(IncrementalWindow {
+            reduced,
+            inverse,
+            operator,
+            span,
+            panes: Mutex::default(),
+            states,
+            torn: AtomicBool::new(false),
+        });
         self.graph.schedule(node.clone());
         DStream { node, graph: self.graph.clone(), slide_batches: span.slide_batches }
     }
@@ -220,9 +229,9 @@ impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Sche
         }
         let failure = self.reduced.prepare(run).map(drop);
         let groups = self.reduced.groups(run.batch);
-        let pane = run.alone(Stage::Window, || Ok(Arc::new(groups.iter().map(Table::to_dense).collect())))?;
-        push_pane(&mut lock(&self.panes), self.span, pane);
-        failure
+        let (pane, torn) = or_empty(run.alone(Stage::Window, || Ok(groups.iter().map(Table::to_dense).collect())));
+        push_pane(&mut lock(&self.panes), self.span, Arc::new(pane));
+        failure.and(torn)
     }
 
     fn release(&self, batch: u64) {
@@ -281,6 +290,8 @@ struct IncrementalWindow<K: Key, V: Value, F, I> {
     span: Span,
     panes: Mutex<VecDeque<Pane<K, V>>>,
     states: Vec<Mutex<Table<K, Counted<V>>>>,
+    /// The last slide did not end well.
+    torn: AtomicBool,
 }
 
 impl<K, V, F, I> IncrementalWindow<K, V, F, I>
@@ -291,7 +302,12 @@ where
     I: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync,
 {
     /// First what goes, then what comes, as Spark does it. A key that is in no pane any more leaves.
-    fn slide(&self, state: &mut Table<K, Counted<V>>, gone: Option<&Dense<K, V::Owned>>, come: Option<&Groups<K, V>>) {
+    fn slide<'g>(
+        &self,
+        state: &mut Table<K, Counted<V>>,
+        gone: Option<&Dense<K, V::Owned>>,
+        come: impl Iterator<Item = (K::View<'g>, &'g V::Owned)>,
+    ) {
         self.operator.enter();
         for (key, value) in gone.into_iter().flat_map(Dense::iter) {
             state.change(key, |(sum, panes)| {
@@ -300,7 +316,7 @@ where
                 *panes > 0
             });
         }
-        for (key, value) in come.into_iter().flat_map(Table::iter) {
+        for (key, value) in come {
             state.change(key, |(sum, panes)| {
                 *sum = if *panes == 0 {
                     value.clone()
@@ -311,14 +327,57 @@ where
                 true
             });
         }
-        if state.arena_bytes() > COMPACT_BYTES && state.arena_bytes() / 64 > state.len() {
+        if state.is_hollow() {
             *state = state.compacted();
         }
     }
-}
 
-/// Keys that left keep their bytes until a state has this many, and 64 a key.
-const COMPACT_BYTES: usize = 1 << 20;
+    /// Slides every partition; returns the new pane.
+    fn slide_all(
+        &self,
+        run: &mut JobRun<'_>,
+        keys: u64,
+        gone: Option<Pane<K, V>>,
+    ) -> Result<Vec<Dense<K, V::Owned>>, EngineError> {
+        let groups = self.reduced.groups(run.batch);
+        let dense: Made<Dense<K, V::Owned>> = room(self.states.len());
+        run.stage(
+            Stage::Window,
+            self.states.len(),
+            keys,
+            || (),
+            |(), partition| {
+                let gone = gone.as_ref().and_then(|pane| pane.get(partition));
+                let come = groups.get(partition);
+                self.slide(&mut lock(&self.states[partition]), gone, come.into_iter().flat_map(Table::iter));
+                *lock(&dense[partition]) = come.map(Table::to_dense);
+                Ok(())
+            },
+        )?;
+        Ok(dense.into_iter().filter_map(|dense| lock(&dense).take()).collect())
+    }
+
+    /// Combines the panes anew: user code panicked in the middle of a slide, so the states cannot be trusted.
+    fn rebuild(&self, run: &mut JobRun<'_>) -> Result<(), EngineError> {
+        let panes: Vec<Pane<K, V>> = lock(&self.panes).iter().cloned().collect();
+        let keys = panes.iter().flat_map(|pane| pane.iter()).map(|dense| dense.len() as u64).sum();
+        run.stage(
+            Stage::Window,
+            self.states.len(),
+            keys,
+            || (),
+            |(), partition| {
+                let mut state = Table::new();
+                for dense in panes.iter().filter_map(|pane| pane.get(partition)) {
+                    self.slide(&mut state, None, dense.iter());
+                }
+                *lock(&self.states[partition]) = state;
+                Ok(())
+            },
+        )?;
+        Ok(())
+    }
+}
 
 impl<K, V, F, I> Scheduled for IncrementalWindow<K, V, F, I>
 where
@@ -335,28 +394,16 @@ where
             Ok(come) => (come.records, Ok(())),
             Err(error) => (0, Err(error)),
         };
-        let groups = self.reduced.groups(run.batch);
+        let mended = if self.torn.load(Ordering::Acquire) { self.rebuild(run) } else { Ok(()) };
         let gone = {
             let mut panes = lock(&self.panes);
             if panes.len() == self.span.panes { panes.pop_front() } else { None }
         };
-        let dense: Made<Dense<K, V::Owned>> = room(self.states.len());
-        run.stage(
-            Stage::Window,
-            self.states.len(),
-            keys,
-            || (),
-            |(), partition| {
-                let gone = gone.as_ref().and_then(|pane| pane.get(partition));
-                let come = groups.get(partition);
-                self.slide(&mut lock(&self.states[partition]), gone, come);
-                *lock(&dense[partition]) = come.map(Table::to_dense);
-                Ok(())
-            },
-        )?;
-        let pane = dense.into_iter().filter_map(|dense| lock(&dense).take()).collect();
+        let slid = mended.and_then(|()| self.slide_all(run, keys, gone));
+        self.torn.store(slid.is_err(), Ordering::Release);
+        let (pane, torn) = or_empty(slid);
         lock(&self.panes).push_back(Arc::new(pane));
-        failure
+        failure.and(torn)
     }
 
     fn release(&self, _: u64) {}

@@ -13,7 +13,7 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// Encodes a column. `CodecKind::None` has no encoded form: its tables are moved.
+    /// Encodes a column. `CodecKind::None` moves tables and has no encoded form of its own; asked for one, it gives JSON.
     ///
     /// # Errors
     /// What the codec reports.

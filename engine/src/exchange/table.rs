@@ -11,6 +11,8 @@ use std::sync::Mutex;
 /// Records whose look-ups overlap; 32 was best of 8, 16, 32, 64 in `cargo bench --bench cost`.
 const GROUP: usize = 32;
 const SMALLEST_SLOTS: usize = 64;
+/// Long keys that were removed keep their bytes until a table has this many, and 64 a key.
+const HOLLOW_BYTES: usize = 1 << 20;
 
 #[derive(Clone)]
 #[repr(align(32))]
@@ -212,9 +214,10 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         Dense { slots, arena: self.arena.clone() }
     }
 
-    /// Bytes of long keys that were ever stored, removed ones included.
-    pub(crate) fn arena_bytes(&self) -> usize {
-        self.arena.len()
+    /// Most of its memory is of keys that are gone.
+    pub(crate) fn is_hollow(&self) -> bool {
+        let slots_are = self.slots.len() > SMALLEST_SLOTS && self.len < self.slots.len() / 16;
+        slots_are || (self.arena.len() > HOLLOW_BYTES && self.arena.len() / 64 > self.len)
     }
 
     /// The same groups in fresh memory, without the bytes of keys that were removed.
@@ -245,6 +248,7 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         if self.roomy_batches >= 4 {
             let wanted = (self.len * 4).next_power_of_two().max(SMALLEST_SLOTS);
             self.slots = Self::vacant_slots(wanted);
+            self.arena = Arena::default();
             self.roomy_batches = 0;
         } else {
             self.slots.fill(Slot { key: K::vacant(), value: O::default() });
@@ -354,6 +358,21 @@ mod tests {
     }
 
     #[test]
+    fn texts_of_the_same_hash_are_different_keys() {
+        // Eight bytes that make one factor of the folded product 0: what comes after them leaves no trace in the hash.
+        let blind = |length: u64| (length ^ 0x9E37_79B9_7F4A_7C15).to_le_bytes();
+        let long = |trace: &[u8; 8]| [&blind(32)[..], trace, b"the same 16 end."].concat();
+        let short = |nuls: usize| [&blind(0)[..], &[0; 8][..nuls]].concat();
+        for texts in [[long(b"trace 1."), long(b"trace 2.")], [short(0), short(1)]] {
+            let [one, other] = &texts;
+            assert_eq!(Text::hash(&Text::probe(one)), Text::hash(&Text::probe(other)), "or this tests nothing");
+            let table = &grouped::<Text>(&[one, other, one], 1)[0];
+            let groups: BTreeMap<&[u8], u64> = table.iter().map(|(text, count)| (text, *count)).collect();
+            assert_eq!(groups, BTreeMap::from([(&one[..], 2), (&other[..], 1)]));
+        }
+    }
+
+    #[test]
     fn owned_and_paired_keys_group_like_the_rest() {
         let words = ["b".to_owned(), "a".to_owned(), "b".to_owned()];
         let views: Vec<(&String, &[u8])> = words.iter().map(|word| (word, &b"x"[..])).collect();
@@ -361,6 +380,20 @@ mod tests {
         let mut groups: Vec<_> = table.iter().map(|((a, b), count)| (a.clone(), b.to_vec(), *count)).collect();
         groups.sort();
         assert_eq!(groups, [("a".to_owned(), b"x".to_vec(), 1), ("b".to_owned(), b"x".to_vec(), 2)]);
+    }
+
+    #[test]
+    fn a_table_of_keys_that_left_is_hollow_until_it_is_compacted() {
+        let mut table = grouped::<u64>(&(0..10_000).collect::<Vec<_>>(), 1).remove(0);
+        (10..10_000).for_each(|key| table.change(key, |_| false));
+        assert!(table.is_hollow());
+        let compacted = table.compacted();
+        assert_eq!((compacted.len(), compacted.is_hollow()), (10, false));
+        let mut long = Table::<Text, u64>::new();
+        for number in 0..40_000 {
+            long.change(format!("a key of more than sixteen bytes {number}").as_bytes(), |_| number % 500 == 0);
+        }
+        assert!(long.is_hollow() && !long.compacted().is_hollow());
     }
 
     #[test]

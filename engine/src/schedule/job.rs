@@ -73,6 +73,7 @@ impl<'e> JobRun<'e> {
     ) -> Result<Vec<L>, EngineError> {
         let clock: Option<&dyn Clock> = self.metrics.then_some(&**self.clock);
         let time_ms = self.time_ms;
+        let make = || guarded(time_ms, || Ok(make()));
         let caught = |lane: &mut L, index: usize| guarded(time_ms, || task(lane, index));
         let reports = self.pool.run(tasks, self.lanes_for(records), clock, make, caught);
         let mut task_ns: Vec<u64> = Vec::new();
@@ -154,7 +155,7 @@ fn add(spans: &mut Vec<(Stage, u64)>, stage: Stage, ns: u64) {
 }
 
 /// Runs user code; a panic becomes a failure that names the operator it happened in.
-fn guarded<T>(time_ms: i64, body: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+pub(crate) fn guarded<T>(time_ms: i64, body: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
     operator::clear();
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
         let problem = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());

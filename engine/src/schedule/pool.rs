@@ -47,7 +47,7 @@ impl Pool {
         tasks: usize,
         lanes: usize,
         clock: Option<&dyn Clock>,
-        make: impl Fn() -> L + Sync,
+        make: impl Fn() -> Result<L, EngineError> + Sync,
         task: impl Fn(&mut L, usize) -> Result<(), EngineError> + Sync,
     ) -> Result<Vec<LaneReport<L>>, EngineError> {
         let lanes = lanes.min(tasks).clamp(1, self.threads);
@@ -79,7 +79,7 @@ fn run_lane<L>(
     next: &AtomicUsize,
     failed: &AtomicBool,
     clock: Option<&dyn Clock>,
-    make: &(impl Fn() -> L + Sync),
+    make: &(impl Fn() -> Result<L, EngineError> + Sync),
     task: &(impl Fn(&mut L, usize) -> Result<(), EngineError> + Sync),
 ) -> Result<Option<LaneReport<L>>, EngineError> {
     let mut report: Option<LaneReport<L>> = None;
@@ -89,11 +89,12 @@ fn run_lane<L>(
             break;
         }
         let begin = clock.map(Clock::now_ns);
-        let lane = report.get_or_insert_with(|| LaneReport { made: make(), task_ns: Vec::new() });
-        if let Err(error) = task(&mut lane.made, index) {
-            failed.store(true, Ordering::Relaxed);
-            return Err(error);
-        }
+        let lane = match &mut report {
+            Some(lane) => Ok(lane),
+            none => make().map(|made| none.insert(LaneReport { made, task_ns: Vec::new() })),
+        };
+        let lane = lane.and_then(|lane| task(&mut lane.made, index).map(|()| lane));
+        let lane = lane.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
         if let (Some(clock), Some(begin)) = (clock, begin) {
             lane.task_ns.push(clock.now_ns().saturating_sub(begin));
         }

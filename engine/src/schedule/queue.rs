@@ -35,10 +35,12 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Batch>,
-    running: bool,
+    /// Records of the batch that was popped last, until it is done.
+    running_records: Option<u64>,
     closed: bool,
     abandoned: bool,
-    committed_records: u64,
+    /// Records of batches that failed or were abandoned.
+    unfinished_records: u64,
 }
 
 impl Queue {
@@ -53,6 +55,7 @@ impl Queue {
             state = wait(&self.changed, state);
         }
         if state.abandoned {
+            state.unfinished_records += batch.sum(|allotment| allotment.records);
             return false;
         }
         clock.join();
@@ -73,7 +76,7 @@ impl Queue {
                 return None;
             }
             if let Some(batch) = state.waiting.pop_front() {
-                state.running = true;
+                state.running_records = Some(batch.sum(|allotment| allotment.records));
                 drop(state);
                 self.changed.notify_all();
                 return Some(batch);
@@ -85,24 +88,26 @@ impl Queue {
         }
     }
 
-    /// The batch that was popped last is done and committed so many records.
-    pub(crate) fn done(&self, committed_records: u64) {
+    /// The batch that was popped last is done, with its outputs committed or not.
+    pub(crate) fn done(&self, committed: bool) {
         let mut state = lock(&self.state);
-        state.running = false;
-        state.committed_records += committed_records;
+        let records = state.running_records.take().unwrap_or(0);
+        state.unfinished_records += if committed { 0 } else { records };
         drop(state);
         self.changed.notify_all();
     }
 
-    /// Records of all batches that were committed.
-    pub(crate) fn committed_records(&self) -> u64 {
-        lock(&self.state).committed_records
+    /// Records of batches that failed, were abandoned or are not done yet.
+    pub(crate) fn unfinished_records(&self) -> u64 {
+        let state = lock(&self.state);
+        let waiting: u64 = state.waiting.iter().map(|batch| batch.sum(|allotment| allotment.records)).sum();
+        state.unfinished_records + waiting + state.running_records.unwrap_or(0)
     }
 
     /// Waits until no batch waits or runs.
     pub(crate) fn wait_empty(&self) {
         let mut state = lock(&self.state);
-        while (!state.waiting.is_empty() || state.running) && !state.abandoned {
+        while (!state.waiting.is_empty() || state.running_records.is_some()) && !state.abandoned {
             state = wait(&self.changed, state);
         }
     }
@@ -114,10 +119,13 @@ impl Queue {
     }
 
     /// What waits is not run any more.
-    pub(crate) fn abandon(&self) {
+    pub(crate) fn abandon(&self, clock: &Arc<dyn Clock>) {
         let mut state = lock(&self.state);
         state.abandoned = true;
-        state.waiting.clear();
+        for batch in std::mem::take(&mut state.waiting) {
+            state.unfinished_records += batch.sum(|allotment| allotment.records);
+            clock.leave();
+        }
         drop(state);
         self.changed.notify_all();
     }

@@ -25,11 +25,13 @@ impl Ticker {
         self.queue.close();
     }
 
-    /// The last multiple of the interval in wall time, as a monotonic time.
+    /// The last multiple of the interval in wall time, as a monotonic time; the next one when the clock has not seen any.
     fn last_boundary_ns(&self) -> u64 {
         let now = self.shared.clock.now_ns();
         let wall = now as i64 + self.shared.clock.wall_offset_ns();
-        now - wall.rem_euclid(self.shared.interval_ns as i64) as u64
+        let since_ns = wall.rem_euclid(self.shared.interval_ns as i64) as u64;
+        // Within the first interval of a machine's life there is only the next one.
+        now.checked_sub(since_ns).unwrap_or(now + self.shared.interval_ns - since_ns)
     }
 
     /// Returns the end of the last primed interval; `None` when told to stop meanwhile.

@@ -1,6 +1,6 @@
 //! The bound on what waits: received bytes and queued batches. At the bound, senders are blocked.
 
-use crate::clock::{Wake, lock};
+use crate::clock::{Clock, Wake, lock};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,26 +27,32 @@ impl Budget {
         Budget { limit_bytes, queue_capacity, held: Mutex::default(), freed: Condvar::new() }
     }
 
-    /// Takes room for `bytes`, waiting while there is none. A planned sender is let in when no batch is outstanding, however
-    /// much it holds: its batch is not complete before it has handed everything over, so waiting would be for ever.
-    /// False when `wake` was set meanwhile.
-    pub(crate) fn acquire(&self, bytes: u64, planned: bool, wake: &Wake) -> bool {
+    /// Takes room for `bytes`, waiting while there is none; `waited` hears of the time as it passes. A planned sender is let
+    /// in when no batch is outstanding, however much it holds: its batch is not complete before it has handed everything over,
+    /// so waiting would be for ever. Returns how long it waited; `None` when `wake` was set meanwhile.
+    pub(crate) fn acquire(
+        &self,
+        bytes: u64,
+        planned: bool,
+        wake: &Wake,
+        clock: &dyn Clock,
+        waited: impl Fn(u64),
+    ) -> Option<u64> {
         let mut held = lock(&self.held);
+        let mut total_ns = 0;
         while !self.has_room(&held, bytes, planned) {
             if wake.is_set() {
-                return false;
+                return None;
             }
-            // The time-out is for the wake alone, which does not notify this condition.
-            let waited = self.freed.wait_timeout(held, Duration::from_millis(20));
-            held = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let begin_ns = clock.now_ns();
+            // The time-out is for the wake, which does not notify this condition, and so that a long wait is told in time.
+            held = self.freed.wait_timeout(held, Duration::from_millis(20)).unwrap_or_else(PoisonError::into_inner).0;
+            let step_ns = clock.now_ns() - begin_ns;
+            waited(step_ns);
+            total_ns += step_ns;
         }
         held.bytes += bytes;
-        true
-    }
-
-    /// Would `acquire` return at once?
-    pub(crate) fn is_open(&self, bytes: u64, planned: bool) -> bool {
-        self.has_room(&lock(&self.held), bytes, planned)
+        Some(total_ns)
     }
 
     fn has_room(&self, held: &Held, bytes: u64, planned: bool) -> bool {

@@ -9,6 +9,7 @@ use crate::metrics::BatchListener;
 use crate::record::{Column, Family};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -115,6 +116,8 @@ pub(crate) trait AnyInput: Send + Sync {
     fn release(&self, batch: u64);
     /// Records taken so far.
     fn accepted(&self) -> u64;
+    /// Records that belong to no batch yet.
+    fn waiting(&self) -> u64;
     /// Oddities and refusals by kind.
     fn counts(&self) -> Vec<(&'static str, u64)>;
     /// True when no more records will come and none wait.
@@ -128,6 +131,8 @@ pub(crate) struct Input<R: Family> {
     planned: bool,
     state: Mutex<State<R>>,
     moved: Condvar,
+    /// Time for which senders waited since the last batch was cut.
+    blocked_ns: AtomicU64,
 }
 
 struct State<R: Family> {
@@ -138,7 +143,6 @@ struct State<R: Family> {
     cut_sequence: u64,
     watermark_ns: u64,
     finished: bool,
-    blocked_ns: u64,
     counts: BTreeMap<&'static str, u64>,
 }
 
@@ -152,10 +156,9 @@ impl<R: Family> Input<R> {
             cut_sequence: 0,
             watermark_ns: 0,
             finished: false,
-            blocked_ns: 0,
             counts: BTreeMap::new(),
         };
-        Input { shared, name, planned, state: Mutex::new(state), moved: Condvar::new() }
+        Input { shared, name, planned, state: Mutex::new(state), moved: Condvar::new(), blocked_ns: AtomicU64::new(0) }
     }
 
     /// The blocks of a batch.
@@ -191,29 +194,14 @@ impl<R: Family> Input<R> {
 
     /// Waits for room; returns how long.
     fn enter(&self, bytes: u64) -> Result<u64, Stopped> {
-        if self.shared.wake.is_set() {
+        let Shared { budget, wake, clock, .. } = &*self.shared;
+        if wake.is_set() {
             return Err(Stopped);
         }
-        if self.shared.budget.is_open(bytes, self.planned) {
-            return if self.shared.budget.acquire(bytes, self.planned, &self.shared.wake) {
-                Ok(0)
-            } else {
-                Err(Stopped)
-            };
-        }
-        let begin = self.shared.clock.now_ns();
-        // A planned sender waits for batches that are at work; another one may wait for the next tick, which is rest.
-        let rests = !self.planned;
-        if rests {
-            self.shared.clock.leave();
-        }
-        let entered = self.shared.budget.acquire(bytes, self.planned, &self.shared.wake);
-        if rests {
-            self.shared.clock.join();
-        }
-        let blocked_ns = self.shared.clock.now_ns() - begin;
-        lock(&self.state).blocked_ns += blocked_ns;
-        if entered { Ok(blocked_ns) } else { Err(Stopped) }
+        let booked = |ns| {
+            self.blocked_ns.fetch_add(ns, Ordering::Relaxed);
+        };
+        budget.acquire(bytes, self.planned, wake, &**clock, booked).ok_or(Stopped)
     }
 
     fn append(&self, column: &Arc<R::Column>, range: Range<usize>, stamp: Stamp) {
@@ -284,15 +272,16 @@ impl<R: Family> AnyInput for Input<R> {
         } else {
             std::mem::take(&mut state.closed)
         };
-        let first_sequence = state.cut_sequence;
-        state.cut_sequence += taken.iter().map(|block| block.records).sum::<u64>();
+        // From the blocks' own numbers, not from a running sum: a block that went missing shows as a gap.
+        let first_sequence = taken.first().map_or(state.cut_sequence, |block| block.first_sequence);
+        state.cut_sequence = taken.last().map_or(state.cut_sequence, |block| block.first_sequence + block.records);
         let allotment = Allotment {
-            records: state.cut_sequence - first_sequence,
+            records: taken.iter().map(|block| block.records).sum(),
             bytes: taken.iter().map(|block| block.bytes).sum(),
             blocks: taken.len() as u64,
             first_sequence,
             end_sequence: state.cut_sequence,
-            blocked_ns: std::mem::take(&mut state.blocked_ns),
+            blocked_ns: self.blocked_ns.swap(0, Ordering::Relaxed),
             stamps: taken.iter().flat_map(|block| block.stamps.iter().copied()).collect(),
         };
         state.allotted.insert(batch, Arc::new(taken));
@@ -305,6 +294,12 @@ impl<R: Family> AnyInput for Input<R> {
 
     fn accepted(&self) -> u64 {
         lock(&self.state).next_sequence
+    }
+
+    fn waiting(&self) -> u64 {
+        let state = lock(&self.state);
+        let closed: u64 = state.closed.iter().map(|block| block.records).sum();
+        closed + state.open.as_ref().map_or(0, |open| open.records)
     }
 
     fn counts(&self) -> Vec<(&'static str, u64)> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 const CHUNK_BYTES: usize = 64 << 10;
 /// How long a read or connect may keep the thread from seeing that it should stop.
 const PATIENCE: Duration = Duration::from_millis(100);
-const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) struct SocketReceiver {
     address: String,
@@ -47,7 +47,7 @@ impl Receiver<Text> for SocketReceiver {
 
 fn receive(address: &str, limit: usize, delay: Duration, store: &Store<Text>) {
     while !store.is_stopped() {
-        match connect(address) {
+        match connect(address, store) {
             Ok(stream) => {
                 store.report(format!("connected to {address}"));
                 store.count_input("connections", 1);
@@ -64,10 +64,10 @@ fn receive(address: &str, limit: usize, delay: Duration, store: &Store<Text>) {
     }
 }
 
-fn connect(address: &str) -> Result<TcpStream, String> {
+fn connect(address: &str, store: &Store<Text>) -> Result<TcpStream, String> {
     let addresses = address.to_socket_addrs().map_err(|error| error.to_string())?;
     let mut problem = "the name has no address".to_owned();
-    for address in addresses {
+    for address in addresses.take_while(|_| !store.is_stopped()) {
         match TcpStream::connect_timeout(&address, CONNECT_PATIENCE) {
             Ok(stream) => {
                 return stream.set_read_timeout(Some(PATIENCE)).map(|()| stream).map_err(|error| error.to_string());

@@ -75,8 +75,18 @@ impl Sender {
     /// last record when it was their number that ended it.
     fn send_live(&mut self, origin: Origin, interval_ns: u64) -> Result<(), Stopped> {
         let clock = self.store.clock().clone();
+        let mut boundary_ns = origin.at_ns + interval_ns;
         loop {
             let now_ns = clock.now_ns();
+            // What is behind goes batch by batch, so that each is cut as soon as it is complete.
+            while boundary_ns <= now_ns {
+                self.hand_over_before(origin.offset_of(boundary_ns), origin)?;
+                if self.cursor.is_over_at(origin.offset_of(boundary_ns)) {
+                    return Ok(());
+                }
+                self.store.advance_watermark(boundary_ns);
+                boundary_ns += interval_ns;
+            }
             // Times up to and including now have come; before the start that is none.
             self.hand_over_before(origin.offset_of(now_ns + 1), origin)?;
             self.stats.update_cpu();

@@ -59,8 +59,9 @@ pub(super) struct Delivery {
 struct State {
     late_after_ns: u64,
     measured_from_offset_ns: u64,
-    /// Until when it was kept waiting last: records intended before cannot have been sent on time.
-    unblocked_ns: u64,
+    /// Until then lateness is the engine's doing: the end of its last wait, and as long again as it lasted, to catch up with what
+    /// became due meanwhile.
+    excused_until_ns: u64,
     /// CPU time of the thread when the measured part began.
     cpu_begin_ns: Option<u64>,
     lag: Histogram<u64>,
@@ -72,7 +73,7 @@ impl Default for State {
         State {
             late_after_ns: LATE_LEAST_NS,
             measured_from_offset_ns: 0,
-            unblocked_ns: 0,
+            excused_until_ns: 0,
             cpu_begin_ns: None,
             lag: Histogram::new_with_bounds(1, LAG_MOST_NS, 2).expect("these bounds are allowed"),
             summary: GeneratorSummary::default(),
@@ -131,7 +132,8 @@ impl State {
             self.measure(delivery);
         }
         if delivery.blocked_ns > 0 {
-            self.unblocked_ns = delivery.offered_ns + delivery.blocked_ns;
+            let unblocked_ns = delivery.offered_ns + delivery.blocked_ns;
+            self.excused_until_ns = self.excused_until_ns.max(unblocked_ns) + delivery.blocked_ns;
         }
     }
 
@@ -143,7 +145,7 @@ impl State {
         for point in 0..points {
             let intended_ns =
                 delivery.first_ns + (delivery.last_ns - delivery.first_ns) * point / points.saturating_sub(1).max(1);
-            let lag_ns = delivery.offered_ns.saturating_sub(intended_ns.max(self.unblocked_ns));
+            let lag_ns = delivery.offered_ns.saturating_sub(intended_ns.max(self.excused_until_ns));
             let weight = delivery.records * (point + 1) / points - delivery.records * point / points;
             self.lag.saturating_record_n(lag_ns, weight);
         }
@@ -152,7 +154,7 @@ impl State {
     /// Records of an evenly spread run that were intended more than the threshold before they were offered.
     fn late_records(&self, delivery: Delivery) -> u64 {
         let Some(late_before_ns) = delivery.offered_ns.checked_sub(self.late_after_ns) else { return 0 };
-        if late_before_ns <= self.unblocked_ns || late_before_ns <= delivery.first_ns {
+        if late_before_ns <= self.excused_until_ns || late_before_ns <= delivery.first_ns {
             return 0;
         }
         if late_before_ns > delivery.last_ns {
@@ -211,8 +213,10 @@ mod tests {
         let summary = stats.summary();
         assert_eq!((summary.late_records, summary.blocked_ns), (0, 500 * MS));
         assert!(summary.lag_max_ns < 2 * MS, "{summary:?}");
-        stats.deliver(delivery(510 * MS, 510 * MS, 7, 520 * MS, 0));
-        assert_eq!(stats.summary().late_records, 7, "what comes after it is");
+        stats.deliver(delivery(600 * MS, 800 * MS, 5, 900 * MS, 0));
+        assert_eq!(stats.summary().late_records, 0, "for as long again it may catch up");
+        stats.deliver(delivery(1005 * MS, 1005 * MS, 7, 1020 * MS, 0));
+        assert_eq!(stats.summary().late_records, 7, "what comes after that is");
     }
 
     #[test]
