@@ -10,6 +10,7 @@ mod support;
 
 use downbeat_engine::Settings;
 use downbeat_engine::allocator::{self, DispatchingAllocator};
+use downbeat_engine::metrics::BatchReport;
 use std::process::Command;
 
 #[global_allocator]
@@ -20,7 +21,7 @@ const PAIRS: usize = 40;
 const T_95: f64 = 2.0227;
 
 /// Batch sizes, and how many batches make an arm long enough to time.
-const SIZES: [(u64, u64); 2] = [(200_000, 10), (1_000, 1_500)];
+const SIZES: [(u64, u64); 2] = [(200_000, 40), (1_000, 4_000)];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -48,7 +49,7 @@ fn main() {
 
 /// Logarithm of on ÷ off.
 fn pair_ratio(pair: usize, lines: u64, batches: u64) -> f64 {
-    let (on, off) = if pair % 2 == 0 {
+    let (on, off) = if pair.is_multiple_of(2) {
         let on = run_arm(lines, batches, true);
         (on, run_arm(lines, batches, false))
     } else {
@@ -68,7 +69,7 @@ fn run_arm(lines: u64, batches: u64, on: bool) -> f64 {
     text.trim().parse().unwrap_or_else(|_| panic!("the arm failed: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Prints the seconds that the batches took; the first fifth warms up.
+/// Prints the median of the seconds from the end of one batch to that of the next; the first fifth warms up.
 fn arm(lines: u64, batches: u64, metrics: bool) {
     assert_eq!(allocator::totals().is_some(), metrics, "the allocator counts exactly when it should");
     let ring = support::text("word-count", 32 << 20);
@@ -76,6 +77,7 @@ fn arm(lines: u64, batches: u64, metrics: bool) {
     let job = |stream: &_| drop(support::word_count(stream));
     let reports = support::replay(settings, &ring, lines, batches, support::Pace::Unpaced, job);
     let measured = &reports[batches as usize / 5..];
-    let (first, last) = (&measured[0], &measured[measured.len() - 1]);
-    println!("{}", (last.done_ns - first.done_ns) as f64 / 1e9);
+    let between = |pair: &[BatchReport]| (pair[1].done_ns - pair[0].done_ns) as f64 / 1e9;
+    let mut seconds: Vec<f64> = measured.windows(2).map(between).collect();
+    println!("{}", support::median(&mut seconds));
 }

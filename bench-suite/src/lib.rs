@@ -59,12 +59,18 @@ pub fn command(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Exit {
         message: Some(format!("error: {failure}")),
         exit: failure.exit(),
     });
-    // A reader of stdout that has left, as `head` does, wants no more and no error.
-    let _ = std::io::stdout().write_all(outcome.text.as_bytes()).and_then(|()| std::io::stdout().flush());
+    let shown = std::io::stdout().write_all(outcome.text.as_bytes()).and_then(|()| std::io::stdout().flush());
     if let Some(message) = outcome.message {
         let _ = writeln!(std::io::stderr(), "{message}");
     }
-    outcome.exit
+    match shown {
+        // A reader of stdout that has left, as `head` does, wants no more and no error.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = writeln!(std::io::stderr(), "error: cannot write to the standard output: {error}");
+            Exit::Environment
+        }
+        _ => outcome.exit,
+    }
 }
 
 fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Failure> {

@@ -14,10 +14,12 @@ use downbeat_workloads::generator::{Generator, GeneratorStats, ceiling_per_s};
 use downbeat_workloads::oracle::{BatchRange, WrongAnswer};
 use downbeat_workloads::payload::Payload;
 use downbeat_workloads::schedule::Schedule;
-use std::collections::BTreeMap;
 use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
+
+/// How the warning of an answer that could not be written begins.
+pub(crate) const UNWRITTEN_ANSWER: &str = "cannot write --answer";
 
 /// What is sent to a job, and when.
 pub(crate) struct Load {
@@ -145,16 +147,6 @@ impl Load {
         ceiling_per_s(&self.planned.as_ref()?.payload, &self.settings.load).ok()
     }
 
-    /// Oddities of the input file by kind.
-    pub(crate) fn input_counts(&self) -> BTreeMap<String, u64> {
-        match self.planned.as_ref().map(|planned| &planned.payload) {
-            Some(Payload::Replayed { ring, .. }) if matches!(self.source, Source::File { .. }) => {
-                ring.counts().iter().map(|(kind, count)| (kind.to_owned(), count)).collect()
-            }
-            _ => BTreeMap::new(),
-        }
-    }
-
     /// Compares what the job answered with what the oracle computes. `Err` says why nothing was compared.
     pub(crate) fn check_answers(
         &self,
@@ -181,7 +173,7 @@ impl Load {
             std::io::Write::flush(&mut file)
         });
         let failed =
-            |error: std::io::Error| Failure::environment(format!("cannot write --answer {}: {error}", path.display()));
+            |error: std::io::Error| Failure::environment(format!("{UNWRITTEN_ANSWER} {}: {error}", path.display()));
         written.map_err(failed)
     }
 }

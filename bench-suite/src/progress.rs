@@ -62,7 +62,8 @@ impl Progress {
         let text = line(status, self.interval_ns);
         match self.style {
             Style::Live => {
-                write(&format!("\r\u{1b}[2K{}", inert::short(&text, WIDTH)));
+                // Without wrapping, so that a terminal narrower than the line keeps it on one row.
+                write(&format!("\r\u{1b}[2K\u{1b}[?7l{}\u{1b}[?7h", inert::short(&text, WIDTH)));
                 self.line_is_open = true;
             }
             _ => write(&format!("{text}\n")),

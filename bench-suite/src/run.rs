@@ -6,6 +6,7 @@ mod results;
 
 use crate::cli::RunRequest;
 use crate::failure::Failure;
+use crate::load::UNWRITTEN_ANSWER;
 use crate::plan::{Mode, TrialSpec};
 use crate::profile;
 use crate::progress::Progress;
@@ -76,7 +77,10 @@ impl Session<'_> {
         record.profile = self.profile(&record, &files, &mut progress);
         drop(progress);
         let results = Results { directory: &self.directory, protobuf: profile::protobuf_path(&files.record) };
-        let outcome = results.finish(&record, self.request.output, self.signals.exit());
+        let mut outcome = results.finish(&record, self.request.output, self.signals.exit());
+        if outcome.exit.code() == 0 && record.warnings.iter().any(|warning| warning.starts_with(UNWRITTEN_ANSWER)) {
+            outcome.exit = Exit::Environment;
+        }
         if outcome.exit != Exit::Internal {
             // What is left there is of no more use; a leftover harms nobody.
             let _ = std::fs::remove_dir_all(&work);

@@ -18,6 +18,13 @@ use std::path::{Path, PathBuf};
 /// What cannot: exit 2 for the job and its settings, 7 for files.
 pub(super) fn check(request: &RunRequest, job: &dyn Job) -> Result<(), Failure> {
     Load::check(&request.resolved.settings, job)?;
+    if let Source::Tcp { .. } = &request.source
+        && let Some(name) =
+            ["rate", "arrivals", "seed", "text", "ring"].into_iter().find(|name| request.resolved.is_given(name))
+    {
+        let message = format!("{name} is given, but with --source the sender decides what comes, and when");
+        return Err(Failure::usage(message).help(format!("leave {name} out, or leave --source out")));
+    }
     if let Source::File { path, .. } = &request.source {
         let opened = std::fs::File::open(path).and_then(|file| file.metadata());
         match opened {

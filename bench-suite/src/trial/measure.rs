@@ -73,11 +73,11 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, control: &Control) -> Res
     telling.tell(Stage::Checking);
     let collection = collector.take();
     let checked = check(&load, job, &built, &collection, &end);
-    if let Some(answer) = &spec.answer {
-        Load::write_answer(&built, answer)?;
-    }
+    let unwritten = spec.answer.as_ref().and_then(|answer| Load::write_answer(&built, answer).err());
     telling.stop();
     let mut warnings = warnings(spec, &load, ceiling_per_s, &end);
+    // What was measured is kept all the same.
+    warnings.extend(unwritten.map(|failure| failure.to_string()));
     warnings.extend(checked.of_the_end.clone());
     let evidence = Evidence {
         spec,

@@ -105,7 +105,8 @@ fn batches_never_done(record: &TrialRecord) -> u64 {
         return 0;
     }
     if record.interrupted {
-        return 1;
+        // Ended while it primed or warmed up, it was in no batch that counts.
+        return u64::from(judged::batches(record).next().is_some());
     }
     let recorded = record.batches.iter().filter(|batch| !batch.warmup).count() as u64;
     record.judging.planned_batches.saturating_sub(recorded).max(1)

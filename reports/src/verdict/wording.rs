@@ -96,7 +96,7 @@ fn falls_behind(record: &TrialRecord, verdict: &Verdict, evidence: &Evidence) ->
         Because::RecordsShed => shed(record),
         Because::SenderBlocked => format!(
             "the engine blocked the sender for {} of the time (limit {})",
-            percent(evidence.blocked_share),
+            percent(evidence.blocked_share.min(1.0)),
             percent(verdict.limits.blocked)
         ),
         Because::Utilisation => takes.clone(),
@@ -139,6 +139,9 @@ fn holds(record: &TrialRecord, verdict: &Verdict) -> String {
     }
     text.push('.');
     text.push_str(&limited_by(record));
+    if record.interrupted {
+        text.push_str(&format!(" Ended early: {} batches were planned.", count(record.judging.planned_batches)));
+    }
     if let Some(excluded) = verdict.late_share_excluded {
         text.push_str(&format!(" {} batches exclude a late share above {}.", count(verdict.judged), percent(excluded)));
     }
@@ -195,6 +198,9 @@ pub(super) fn next(record: &TrialRecord, verdict: &Verdict) -> Option<String> {
             })
         }
         Because::TooFewBatches if record.interrupted => Some("the same command, left to run to its end".to_owned()),
+        Because::TooFewBatches if verdict.judged < record.judging.planned_batches && planned_rate.is_some() => {
+            with("--loop, or a lower --rate: the input ended too soon".to_owned())
+        }
         Because::TooFewBatches => with(format!("--batches {}", record.judging.planned_batches.max(100))),
         Because::NothingCame => Some("the same command while the sender sends".to_owned()),
         Because::LateShareUnclear | Because::GrowthUnclear => {
