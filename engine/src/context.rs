@@ -1,12 +1,11 @@
 //! The streaming context: sources, streams and outputs are made on it; it starts, stops and waits.
 
-mod graph;
 mod runner;
 
-pub use graph::Graph;
+pub use crate::dstream::StopReport;
 
 use crate::clock::{Clock, MonotonicClock, Wake, lock};
-use crate::dstream::{DStream, SourceNode};
+use crate::dstream::{AnyReceiver, DStream, Graph, SourceNode};
 use crate::error::EngineError;
 use crate::metrics::BatchListener;
 use crate::record::{Family, Text};
@@ -18,7 +17,6 @@ use crate::settings::Settings;
 use crate::source::budget::Budget;
 use crate::source::input::{Input, Shared};
 use crate::source::{QueueHandle, QueueReceiver, Receiver, SocketReceiver, Store};
-use graph::AnyReceiver;
 use runner::Runner;
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -56,17 +54,6 @@ pub enum State {
     Active,
     /// Stopped, or all its sources have ended and the last batch is done.
     Stopped,
-}
-
-/// What was there when a context stopped.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StopReport {
-    /// Records taken from all sources.
-    pub accepted: u64,
-    /// Records of batches that were not done after the drain, failed ones among them, and of none yet.
-    pub unfinished: u64,
-    /// Oddities of input that were taken, and refusals, by kind.
-    pub input: Vec<(&'static str, u64)>,
 }
 
 impl StreamingContext {

@@ -3,29 +3,27 @@
 //! Operators are lazy. A job is a graph of nodes; for each batch, records are pushed through it in chunks of borrowed views,
 //! so that a chain of narrow operators costs one virtual call per chunk and no copy of any record.
 
+mod graph;
 mod keyed;
-pub(crate) mod operator;
 mod output;
 mod shuffle;
 mod source;
 mod stateless;
 mod window;
 
+pub(crate) use graph::{AnyReceiver, Parts};
+pub use graph::{Graph, StopReport};
 pub use output::{Batch, Printable};
 pub(crate) use output::{Label, Output, PrintSink};
 pub(crate) use source::SourceNode;
 pub use stateless::MapFunction;
 
-use crate::context::Graph;
 use crate::error::EngineError;
-use crate::record::Family;
+use crate::record::{CHUNK, Family};
 use crate::schedule::job::JobRun;
-use operator::Operator;
+use crate::schedule::operator::Operator;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
-
-/// Views in a chunk: enough to forget the virtual call, few enough to stay in the first-level cache.
-pub(crate) const CHUNK: usize = 256;
 
 /// A chunk of views on the stack.
 pub(crate) type Chunk<V> = arrayvec::ArrayVec<V, CHUNK>;

@@ -16,6 +16,9 @@ use crate::error::EngineError;
 use rkyv::util::AlignedVec;
 use serde::{Serialize, de::DeserializeOwned};
 
+/// Views in a chunk: enough to forget the virtual call, few enough to stay in the first-level cache.
+pub(crate) const CHUNK: usize = 256;
+
 /// A kind of record.
 pub trait Family: Sized + Send + Sync + 'static {
     /// How a closure sees one record; borrows from the column that holds it.

@@ -1,6 +1,7 @@
 //! When batches are cut, where they wait, and how their tasks are spread over threads.
 
 pub(crate) mod job;
+pub(crate) mod operator;
 pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod ticker;

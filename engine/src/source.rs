@@ -1,17 +1,19 @@
 //! Where records come from: the receiver seam, and the sources that are built on it.
 
 pub(crate) mod budget;
+mod handover;
 pub(crate) mod input;
 mod lines;
 mod queue;
 mod socket;
 mod store;
 
+pub use handover::{Handover, Stopped, Timeline};
 pub use lines::{LineCounts, LineSplitter};
 pub use queue::QueueHandle;
 pub(crate) use queue::QueueReceiver;
 pub(crate) use socket::SocketReceiver;
-pub use store::{Handover, Stopped, Store, Timeline};
+pub use store::Store;
 
 use crate::error::EngineError;
 use crate::record::Family;

@@ -1,8 +1,7 @@
 //! The job thread: takes batches from the queue and runs the job on them, one after another.
 
-use super::graph::Parts;
 use crate::allocator;
-use crate::dstream::Label;
+use crate::dstream::{Label, Parts};
 use crate::error::EngineError;
 use crate::metrics::BatchReport;
 use crate::schedule::job::{Books, JobRun, fires, guarded};

@@ -2,11 +2,12 @@
 
 use super::shuffle::ShuffleNode;
 use super::stateless::MapFunction;
-use super::{CHUNK, Chunk, DStream, Node, Prepared, Sink, operator};
+use super::{Chunk, DStream, Node, Prepared, Sink, operator};
 use crate::error::EngineError;
 use crate::exchange::{Key, Value};
-use crate::record::{Family, Pair};
+use crate::record::{CHUNK, Family, Pair};
 use crate::schedule::job::JobRun;
+use crate::schedule::operator::Operator;
 use std::sync::Arc;
 
 impl<A: Family> DStream<A> {
@@ -30,7 +31,7 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
         self.derive(self.shuffled(combine, operator("reduce_by_key")))
     }
 
-    pub(super) fn shuffled<F>(&self, combine: F, operator: super::Operator) -> Arc<ShuffleNode<K, V, F>>
+    pub(super) fn shuffled<F>(&self, combine: F, operator: Operator) -> Arc<ShuffleNode<K, V, F>>
     where
         F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync + 'static,
     {

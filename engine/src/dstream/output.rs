@@ -1,12 +1,12 @@
 //! Output operations: what makes a job run.
 
-use super::operator::Operator;
 use super::{DStream, Node, Sink, operator};
 use crate::clock::lock;
 use crate::error::EngineError;
 use crate::metrics::Stage;
 use crate::record::{Family, Own, OwnedRecord, Pair, Text};
 use crate::schedule::job::JobRun;
+use crate::schedule::operator::Operator;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,5 @@
 //! Reduce by key: combine per lane, exchange by partition, merge per partition.
 
-use super::operator::Operator;
 use super::{Chunk, Made, Node, Prepared, Scheduled, Sink, room};
 use crate::clock::lock;
 use crate::error::EngineError;
@@ -9,6 +8,7 @@ use crate::exchange::{Key, Table, TablePool, Value};
 use crate::metrics::Stage;
 use crate::record::{Column, Family, Pair};
 use crate::schedule::job::JobRun;
+use crate::schedule::operator::Operator;
 use crate::settings::{CodecKind, Settings};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,13 +1,13 @@
 //! Operators that look at one record at a time, or at one batch without regard to keys.
 
-use super::operator::Operator;
-use super::{CHUNK, Chunk, DStream, Node, Prepared, Sink, operator, push_stage};
+use super::{Chunk, DStream, Node, Prepared, Sink, operator, push_stage};
 use crate::clock::lock;
 use crate::error::EngineError;
 use crate::exchange::for_each_word;
 use crate::metrics::Stage;
-use crate::record::{Family, Text, TextColumn};
+use crate::record::{CHUNK, Family, Text, TextColumn};
 use crate::schedule::job::JobRun;
+use crate::schedule::operator::Operator;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};

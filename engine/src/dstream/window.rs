@@ -1,6 +1,5 @@
 //! Windows: the last batches seen as one. A batch (or the slide of the parent) is the pane.
 
-use super::operator::Operator;
 use super::shuffle::{Groups, ShuffleNode, push_groups};
 use super::source::push_column;
 use super::{DStream, Made, Node, Prepared, Scheduled, Sink, operator, push_stage, room};
@@ -10,6 +9,7 @@ use crate::exchange::{Dense, Key, Table, TablePool, Value};
 use crate::metrics::Stage;
 use crate::record::{Column, Family, Pair};
 use crate::schedule::job::JobRun;
+use crate::schedule::operator::Operator;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,8 +1,7 @@
 //! Codecs: how a block of groups crosses an exchange when it is not simply moved. They work on whole blocks.
 
-use crate::dstream::CHUNK;
 use crate::error::EngineError;
-use crate::record::{Column, Family};
+use crate::record::{CHUNK, Column, Family};
 use crate::settings::CodecKind;
 use rkyv::util::AlignedVec;
 

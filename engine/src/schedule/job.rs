@@ -1,8 +1,8 @@
 //! The run of one batch on the job thread: stages, their times, and panics of user code turned into named failures.
 
+use super::operator;
 use super::pool::Pool;
 use crate::clock::Clock;
-use crate::dstream::operator;
 use crate::error::EngineError;
 use crate::metrics::Stage;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,7 @@
 //! One input of a context: gathers what its receiver stores into blocks, and gives them to batches.
 
 use super::budget::Budget;
-use super::store::{Handover, Stopped, Timeline};
+use super::handover::{Handover, Stopped, Timeline};
 use crate::block::{Block, Stamp};
 use crate::clock::{Clock, Wake, lock};
 use crate::error::EngineError;

@@ -1,15 +1,24 @@
 //! The graph of a job: inputs, scheduled nodes, outputs, and what is wrong with it.
 
+use super::{Output, PrintSink, Scheduled};
 use crate::clock::lock;
-use crate::context::StopReport;
-use crate::dstream::Scheduled;
-use crate::dstream::operator::Operator;
-use crate::dstream::{Output, PrintSink};
 use crate::error::EngineError;
+use crate::schedule::operator::Operator;
 use crate::settings::Settings;
 use crate::source::input::AnyInput;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+
+/// What was there when a context stopped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StopReport {
+    /// Records taken from all sources.
+    pub accepted: u64,
+    /// Records of batches that were not done after the drain, failed ones among them, and of none yet.
+    pub unfinished: u64,
+    /// Oddities of input that were taken, and refusals, by kind.
+    pub input: Vec<(&'static str, u64)>,
+}
 
 /// Starts and stops one receiver, whatever its records are.
 pub(crate) trait AnyReceiver: Send {
