@@ -34,3 +34,7 @@ pub use context::StreamingContext;
 pub use dstream::DStream;
 pub use error::EngineError;
 pub use settings::Settings;
+
+// What the macro `record!` derives with.
+#[doc(hidden)]
+pub use {rkyv, serde};

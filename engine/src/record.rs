@@ -3,6 +3,7 @@
 //! A family is a name for a kind of record: [`Text`], an integer, [`Pair`], [`Own`]. Closures of a job see views, which
 //! borrow from the block they came in and are free to copy. Blocks, exchanges and windows keep columns.
 
+mod derive;
 mod integer;
 mod own;
 mod pair;

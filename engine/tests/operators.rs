@@ -146,3 +146,34 @@ fn large_batches_on_many_threads_agree_with_a_plain_count() {
         assert!(bench.reports().iter().all(|report| report.blocks == 4));
     }
 }
+
+downbeat_engine::record! {
+    /// A record of a user's own.
+    #[derive(Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    struct Visit {
+        page: String,
+        weight: u32,
+    }
+}
+
+#[test]
+fn structs_of_a_user_go_through_every_codec_as_keys_and_values() {
+    for codec in [CodecKind::None, CodecKind::Rkyv, CodecKind::Json] {
+        let mut bench = Bench::new(Settings { codec, partitions: Some(3), ..Settings::default() });
+        let (feed, visits) = bench.context.queue_stream::<Own<Visit>>();
+        let heaviest = visits
+            .map_to_pair::<Text, Own<Visit>>(|visit| (visit.page.as_bytes(), visit))
+            .reduce_by_key(|a, b| if a.weight >= b.weight { a } else { b });
+        let heaviest = collect(&heaviest, |(page, visit)| (page.to_vec(), visit.clone()));
+        let counted = collect(&visits.count_by_value(), |(visit, count)| (visit.clone(), count));
+        bench.context.start().expect("starts");
+        let visit = |page: &str, weight| Visit { page: page.to_owned(), weight };
+        let input = [visit("a", 1), visit("b", 5), visit("a", 7), visit("b", 5)];
+        feed.push(input.iter()).expect("not stopped");
+        bench.tick();
+        let expected = vec![(b"a".to_vec(), visit("a", 7)), (b"b".to_vec(), visit("b", 5))];
+        assert_eq!(*heaviest.lock().expect("no panic"), [expected], "{codec:?}");
+        let expected = vec![(visit("a", 1), 1), (visit("a", 7), 1), (visit("b", 5), 2)];
+        assert_eq!(*counted.lock().expect("no panic"), [expected], "{codec:?}");
+    }
+}
