@@ -33,7 +33,9 @@ fn host_pause(record: &TrialRecord, batch: &BatchRecord) -> Option<String> {
         .filter(|hiccup| hiccup.start_ns < done && hiccup.start_ns.saturating_add(hiccup.length_ns) > batch.due_ns)
         .map(|hiccup| hiccup.length_ns)
         .max()?;
-    Some(format!("host paused {}", duration(longest)))
+    // A pause much shorter than what the batch was late by is not why.
+    let late_ns = batch.total_delay_ns.saturating_sub(record.judging.interval_ns);
+    (longest.saturating_mul(2) >= late_ns).then(|| format!("host paused {}", duration(longest)))
 }
 
 /// Waiting cost more than what it took longer than the median batch.
@@ -100,6 +102,14 @@ mod tests {
         let mut submitted_late = batch(60, 150 * MS, 90 * MS);
         std::mem::swap(&mut submitted_late.generation_delay_ns, &mut submitted_late.scheduling_delay_ns);
         assert_eq!(cause(&submitted_late, &record), "submitted 150 ms after due");
+    }
+
+    #[test]
+    fn a_short_pause_does_not_explain_a_long_wait() {
+        let mut record = holds();
+        let late = batch(60, 5_000 * MS, 90 * MS);
+        record.noise.hiccups.push(crate::record::Hiccup { start_ns: late.due_ns + MS, length_ns: 50 * MS });
+        assert_eq!(cause(&late, &record), "waited 5 s for the batches before it");
     }
 
     #[test]
