@@ -116,7 +116,21 @@ fn print_floor(ring: &Arc<Ring>) {
 
 criterion_group! { name = benches; config = support::profiler::criterion(); targets = cost }
 
+/// The hand-written loop with memchr as tokenizer on the text of a file: for `scripts/compare`, beside the same as a program.
+fn hand_on(file: &str) {
+    let text = std::fs::read(file).expect("a readable file");
+    let mut rates: Vec<f64> =
+        (0..7).map(|_| text.len() as f64 / 1e6 / by_hand(&text, Memchr, 1).as_secs_f64()).collect();
+    println!("hand_written_memchr {:.1} MB/s", median(&mut rates));
+}
+
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, hand, file, ..] = &arguments[..]
+        && hand == "--hand"
+    {
+        return hand_on(file);
+    }
     benches();
     // Neither in `cargo test --benches` nor while profiling: these are measurements of their own.
     if std::env::args()
