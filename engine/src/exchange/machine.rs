@@ -1,8 +1,7 @@
 //! What the portable language cannot say fast enough: prefetch, sixteen bytes in one load, delimiters 64 at a time.
 //!
-//! The only file of the engine with unsafe code in the hot path. What each piece buys, on word count of 90 MB with one thread
-//! (`cargo bench --bench cost`): the load 25 %, prefetching in groups 40 %, delimiters by mask 15 %. Every function has a
-//! portable twin, which other machines and Miri use and which the tests compare with it.
+//! The only file of the engine with unsafe code in the hot path. Every function has a portable twin, which other machines and
+//! Miri use and which the tests compare with it.
 
 /// Hints that `place` will be written soon.
 #[inline(always)]

@@ -8,7 +8,7 @@ use super::machine::prefetch;
 use crate::clock::lock;
 use std::sync::Mutex;
 
-/// Records whose look-ups overlap; 32 was best of 8, 16, 32, 64 in `cargo bench --bench cost`.
+/// Records whose look-ups overlap.
 const GROUP: usize = 32;
 const SMALLEST_SLOTS: usize = 64;
 /// Long keys that were removed keep their bytes until a table has this many, and 64 a key.
