@@ -1,7 +1,9 @@
 //! What the portable language cannot say fast enough: prefetch, sixteen bytes in one load, delimiters 64 at a time.
 //!
-//! The only file of the engine with unsafe code in the hot path. Every function has a portable twin, which other machines and
-//! Miri use and which the tests compare with it.
+//! The only file of the engine with unsafe code in the hot path. What each piece pays: a batch of 94 MB on one thread takes 158 ms,
+//! 264 ms with the portable twin of the load, 227 ms with that of the masks, 189 ms without prefetching (medians of 3 interleaved
+//! rounds of the example `word_count FILE 1`). Every function has a portable twin, which other machines and Miri use and which the
+//! tests compare with it.
 
 /// Hints that `place` will be written soon.
 #[inline(always)]
