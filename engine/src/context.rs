@@ -129,7 +129,7 @@ impl StreamingContext {
         let input = Arc::new(Input::<R>::new(self.shared.clone(), name.to_owned(), planned));
         let store = Store { input: input.clone() };
         self.graph.input(input.clone(), Box::new(Bound(receiver, Some(store))), planned);
-        DStream { node: Arc::new(SourceNode { input }), graph: self.graph.clone(), slide_batches: 1 }
+        DStream::new(Arc::new(SourceNode { input }), self.graph.clone(), 1)
     }
 
     /// Runs this many batches back to back, with past labels, before the first live one: fills windows and state. Needs

@@ -6,18 +6,31 @@
 mod graph;
 mod keyed;
 mod output;
+mod partitions;
+mod per_batch;
+mod persist;
+mod reduce;
+mod remember;
+mod route;
 mod shuffle;
+mod sort;
 mod source;
 mod stateless;
+mod transform;
+mod union;
 mod window;
 
 pub(crate) use graph::{AnyReceiver, Parts};
 pub use graph::{Graph, StopReport};
 pub use output::{Batch, Printable};
 pub(crate) use output::{Label, Output, PrintSink};
+pub use persist::StorageLevel;
+pub use remember::{Remembered, Slice};
 pub(crate) use source::SourceNode;
 pub use stateless::MapFunction;
+pub use transform::BatchTime;
 
+use crate::clock::lock;
 use crate::error::EngineError;
 use crate::record::{CHUNK, Family};
 use crate::schedule::job::JobRun;
@@ -31,6 +44,15 @@ pub(crate) type Chunk<V> = arrayvec::ArrayVec<V, CHUNK>;
 /// What each task of a stage made, by the number of the task.
 type Made<T> = Vec<Mutex<Option<T>>>;
 
+/// From tables per lane and partition to tables per partition and lane.
+fn transposed<T>(lanes: Vec<Vec<T>>, partitions: usize) -> Vec<Mutex<Vec<T>>> {
+    let waiting: Vec<Mutex<Vec<T>>> = (0..partitions).map(|_| Mutex::default()).collect();
+    for lane in lanes {
+        waiting.iter().zip(lane).for_each(|(tables, table)| lock(tables).push(table));
+    }
+    waiting
+}
+
 /// Room for what `tasks` tasks will make.
 fn room<T>(tasks: usize) -> Made<T> {
     (0..tasks).map(|_| Mutex::new(None)).collect()
@@ -42,18 +64,55 @@ pub struct DStream<R: Family> {
     pub(crate) graph: Arc<Graph>,
     /// It has records at every so many batches.
     pub(crate) slide_batches: u64,
+    /// Partitions of the exchange that comes next; `None` means the setting.
+    exchange_partitions: Option<usize>,
 }
 
 impl<R: Family> Clone for DStream<R> {
     fn clone(&self) -> Self {
-        DStream { node: self.node.clone(), graph: self.graph.clone(), slide_batches: self.slide_batches }
+        DStream { exchange_partitions: self.exchange_partitions, ..self.derive(self.node.clone()) }
     }
 }
 
 impl<R: Family> DStream<R> {
+    pub(crate) fn new(node: Arc<dyn Node<R>>, graph: Arc<Graph>, slide_batches: u64) -> Self {
+        DStream { node, graph, slide_batches, exchange_partitions: None }
+    }
+
     /// A stream on the same graph with the same slide.
     fn derive<B: Family>(&self, node: Arc<dyn Node<B>>) -> DStream<B> {
-        DStream { node, graph: self.graph.clone(), slide_batches: self.slide_batches }
+        DStream::new(node, self.graph.clone(), self.slide_batches)
+    }
+
+    /// The same stream, whose next exchange (`reduce_by_key`, `join` and the like) goes to this many partitions instead of the
+    /// setting `partitions`.
+    #[must_use]
+    #[track_caller]
+    pub fn with_partitions(&self, partitions: usize) -> DStream<R> {
+        if !(1..=4096).contains(&partitions) {
+            let problem = format!("{partitions} partitions cannot be; choose 1 to 4096");
+            self.graph.refuse(operator("with_partitions"), problem);
+        }
+        DStream { exchange_partitions: Some(partitions.clamp(1, 4096)), ..self.clone() }
+    }
+
+    /// Partitions of the exchange that comes next.
+    fn partitions(&self) -> usize {
+        self.exchange_partitions.unwrap_or_else(|| self.graph.settings().effective_partitions())
+    }
+
+    /// Refuses the job if the other stream cannot be put beside this one batch by batch.
+    fn check_beside<B: Family>(&self, other: &DStream<B>, operator: Operator) {
+        if !Arc::ptr_eq(&self.graph, &other.graph) {
+            self.graph.refuse(operator, "both streams must belong to the same context".into());
+        }
+        if self.slide_batches != other.slide_batches {
+            let (left, right) = (self.slide_batches, other.slide_batches);
+            let problem = format!(
+                "both streams must slide alike, but one has records at every {left} batches and one at every {right}"
+            );
+            self.graph.refuse(operator, problem);
+        }
     }
 }
 

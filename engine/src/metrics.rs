@@ -10,12 +10,16 @@ pub enum Stage {
     Map,
     /// Narrow operators fused with the combining of records per thread.
     Combine,
-    /// Encoding of combined groups for the way to their partition.
+    /// Bringing records to their partition: routing, and encoding for the way.
     Exchange,
     /// Merging of the groups of each partition, decoding included.
     Reduce,
+    /// Grouping and joining of the records of each partition.
+    Group,
     /// Updating of windows.
     Window,
+    /// Updating of state.
+    State,
     /// Output operations, narrow operators right before them included.
     Output,
     /// What makes the batch count as done.
@@ -24,8 +28,17 @@ pub enum Stage {
 
 impl Stage {
     /// All stages in order of execution.
-    pub const ALL: [Stage; 7] =
-        [Stage::Map, Stage::Combine, Stage::Exchange, Stage::Reduce, Stage::Window, Stage::Output, Stage::Commit];
+    pub const ALL: [Stage; 9] = [
+        Stage::Map,
+        Stage::Combine,
+        Stage::Exchange,
+        Stage::Reduce,
+        Stage::Group,
+        Stage::Window,
+        Stage::State,
+        Stage::Output,
+        Stage::Commit,
+    ];
 
     /// Its name in records and reports.
     pub fn name(self) -> &'static str {
@@ -34,7 +47,9 @@ impl Stage {
             Stage::Combine => "combine",
             Stage::Exchange => "exchange",
             Stage::Reduce => "reduce",
+            Stage::Group => "group",
             Stage::Window => "window",
+            Stage::State => "state",
             Stage::Output => "output",
             Stage::Commit => "commit",
         }

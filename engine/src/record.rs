@@ -1,14 +1,19 @@
 //! Families of records: how a record is seen (a borrowed view) and how many are kept (a column).
 //!
-//! A family is a name for a kind of record: [`Text`], an integer, [`Pair`], [`Own`]. Closures of a job see views, which
+//! A family is a name for a kind of record: [`Text`], an integer, [`Pair`], [`Maybe`], [`List`], [`Own`]. Closures of a job see views, which
 //! borrow from the block they came in and are free to copy. Blocks, exchanges and windows keep columns.
 
 mod derive;
 mod integer;
+mod list;
+mod maybe;
 mod own;
 mod pair;
+mod sections;
 mod text;
 
+pub use list::{List, ListColumn, ListView};
+pub use maybe::{Maybe, MaybeColumn};
 pub use own::{Own, OwnedRecord};
 pub use pair::{Pair, PairColumn};
 pub use text::{Text, TextColumn};
@@ -31,7 +36,7 @@ pub trait Family: Sized + Send + Sync + 'static {
 /// Records of one family, kept together: what blocks, exchanges and windows are made of.
 pub trait Column<R: Family>: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Records read back from encoded bytes: in place where the family allows it, from `scratch` where not.
-    type Read<'a>: Send
+    type Read<'a>: Send + Sync
     where
         Self: 'a;
 
@@ -41,6 +46,10 @@ pub trait Column<R: Family>: Default + Serialize + DeserializeOwned + Send + Syn
     fn push(&mut self, view: R::View<'_>);
     /// The record at `index`, which is below `len()`.
     fn view(&self, index: usize) -> R::View<'_>;
+    /// Appends copies of all records of another column.
+    fn append(&mut self, other: &Self) {
+        (0..other.len()).for_each(|index| self.push(other.view(index)));
+    }
     /// Removes all records, keeps the memory.
     fn clear(&mut self);
     /// Payload bytes of the records in `range`.

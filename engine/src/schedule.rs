@@ -5,3 +5,4 @@ pub(crate) mod operator;
 pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod ticker;
+pub(crate) mod turns;

@@ -28,7 +28,9 @@ pub(crate) trait AnyReceiver: Send {
 
 /// The graph of a job. Streams of one context share it.
 pub struct Graph {
-    settings: Settings,
+    settings: Arc<Settings>,
+    /// Of a batch that a `transform` is given, not of a job.
+    one_batch: bool,
     parts: Mutex<Parts>,
     receivers: Mutex<Vec<Box<dyn AnyReceiver>>>,
     print_sink: PrintSink,
@@ -54,11 +56,37 @@ struct Build {
 impl Graph {
     pub(crate) fn new(settings: Settings) -> Self {
         Graph {
-            settings,
+            settings: Arc::new(settings),
+            one_batch: false,
             parts: Mutex::default(),
             receivers: Mutex::default(),
             print_sink: PrintSink::default(),
             build: Mutex::default(),
+        }
+    }
+
+    /// A graph for what a `transform` makes of one batch.
+    pub(crate) fn for_one_batch(&self) -> Self {
+        let (settings, print_sink) = (self.settings.clone(), self.print_sink.clone());
+        Graph {
+            settings,
+            one_batch: true,
+            parts: Mutex::default(),
+            receivers: Mutex::default(),
+            print_sink,
+            build: Mutex::default(),
+        }
+    }
+
+    /// The first reason why the job cannot work.
+    pub(crate) fn refusal(&self) -> Option<EngineError> {
+        lock(&self.build).refused.clone()
+    }
+
+    /// For operators that look at more than one batch, or act.
+    pub(crate) fn refuse_in_one_batch(&self, operator: Operator) {
+        if self.one_batch {
+            self.refuse(operator, "inside `transform` there is one batch only; put it behind the `transform`".into());
         }
     }
 
@@ -79,6 +107,7 @@ impl Graph {
 
     /// Adds an output; one that comes after the start is refused.
     pub(crate) fn output(&self, operator: Operator, output: Arc<dyn Output>) {
+        self.refuse_in_one_batch(operator);
         if lock(&self.build).frozen {
             self.refuse(operator, "the graph is frozen at the start; add outputs before".into());
         }
@@ -99,10 +128,10 @@ impl Graph {
     }
 
     pub(crate) fn check(&self) -> Result<(), EngineError> {
-        let build = lock(&self.build);
-        if let Some(refused) = &build.refused {
-            return Err(refused.clone());
+        if let Some(refused) = self.refusal() {
+            return Err(refused);
         }
+        let build = lock(&self.build);
         if lock(&self.parts).outputs.is_empty() {
             let problem = "no output operation, so there is nothing to do; add one, for example `print`".into();
             return Err(EngineError::Job { operator: "start".into(), problem });

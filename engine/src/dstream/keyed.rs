@@ -35,7 +35,8 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
     where
         F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync + 'static,
     {
-        let node = Arc::new(ShuffleNode::new(self.node.clone(), combine, operator, self.graph.settings()));
+        let settings = self.graph.settings();
+        let node = Arc::new(ShuffleNode::new(self.node.clone(), combine, operator, settings, self.partitions()));
         self.graph.schedule(node.clone());
         node
     }
@@ -47,6 +48,7 @@ impl<K: Key> DStream<K> {
     pub fn count_by_value(&self) -> DStream<Pair<K, u64>> {
         let operator = operator("count_by_value");
         let ones = self.derive(Arc::new(OnesNode { parent: self.node.clone() }));
+        let ones = DStream { exchange_partitions: self.exchange_partitions, ..ones };
         ones.derive(ones.shuffled(|a, b| a + b, operator))
     }
 }

@@ -1,6 +1,7 @@
 //! Reduce by key: combine per lane, exchange by partition, merge per partition.
 
-use super::{Chunk, Made, Node, Prepared, Scheduled, Sink, room};
+use super::per_batch::PerBatch;
+use super::{Chunk, Made, Node, Prepared, Scheduled, Sink, room, transposed};
 use crate::clock::lock;
 use crate::error::EngineError;
 use crate::exchange::codec::Encoded;
@@ -10,7 +11,6 @@ use crate::record::{Column, Family, Pair};
 use crate::schedule::job::JobRun;
 use crate::schedule::operator::Operator;
 use crate::settings::{CodecKind, Settings};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// The groups of one partition.
@@ -25,21 +25,27 @@ pub(super) struct ShuffleNode<K: Key, V: Value, F> {
     codec: CodecKind,
     partitions: usize,
     pool: TablePool<K, V::Owned>,
-    reduced: Mutex<BTreeMap<u64, Arc<Partitioned<K, V>>>>,
-    /// Tables that were merged into others, to be emptied when the batch is done.
+    reduced: PerBatch<Arc<Partitioned<K, V>>>,
+    /// Tables that were merged into others, to be emptied when a batch is done.
     merged: Mutex<Partitioned<K, V>>,
 }
 
 impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> ShuffleNode<K, V, F> {
-    pub(super) fn new(parent: Arc<dyn Node<Pair<K, V>>>, combine: F, operator: Operator, settings: &Settings) -> Self {
+    pub(super) fn new(
+        parent: Arc<dyn Node<Pair<K, V>>>,
+        combine: F,
+        operator: Operator,
+        settings: &Settings,
+        partitions: usize,
+    ) -> Self {
         ShuffleNode {
             parent,
             combine,
             operator,
             codec: settings.codec,
-            partitions: settings.effective_partitions(),
+            partitions,
             pool: TablePool::new(settings.buffer_reuse),
-            reduced: Mutex::default(),
+            reduced: PerBatch::default(),
             merged: Mutex::default(),
         }
     }
@@ -54,7 +60,7 @@ impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Shuf
 
     /// The groups of a batch that was prepared.
     pub(super) fn groups(&self, batch: u64) -> Arc<Partitioned<K, V>> {
-        lock(&self.reduced).get(&batch).cloned().unwrap_or_default()
+        self.reduced.get(batch).unwrap_or_default()
     }
 
     fn combined(&self, run: &mut JobRun<'_>) -> Result<Vec<Partitioned<K, V>>, EngineError> {
@@ -147,31 +153,16 @@ impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Shuf
     }
 }
 
-/// From tables per lane and partition to tables per partition and lane.
-fn transposed<T>(lanes: Vec<Vec<T>>, partitions: usize) -> Vec<Mutex<Vec<T>>> {
-    let waiting: Vec<Mutex<Vec<T>>> = (0..partitions).map(|_| Mutex::default()).collect();
-    for lane in lanes {
-        waiting.iter().zip(lane).for_each(|(tables, table)| lock(tables).push(table));
-    }
-    waiting
-}
-
 impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Node<Pair<K, V>> for ShuffleNode<K, V, F> {
     fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
-        let known = lock(&self.reduced).get(&run.batch).cloned();
-        let tables = match known {
-            Some(tables) => tables,
-            None => {
-                let lanes = self.combined(run)?;
-                let tables = match self.codec {
-                    CodecKind::None => self.merged(run, lanes)?,
-                    CodecKind::Rkyv | CodecKind::Json => self.carried(run, lanes)?,
-                };
-                let tables = Arc::new(tables);
-                lock(&self.reduced).insert(run.batch, tables.clone());
-                tables
-            }
-        };
+        let tables = self.reduced.get_or_make(run, |run| {
+            let lanes = self.combined(run)?;
+            let tables = match self.codec {
+                CodecKind::None => self.merged(run, lanes),
+                CodecKind::Rkyv | CodecKind::Json => self.carried(run, lanes),
+            };
+            tables.map(Arc::new)
+        })?;
         Ok(Prepared { partitions: tables.len(), records: tables.iter().map(|table| table.len() as u64).sum() })
     }
 
@@ -183,7 +174,7 @@ impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Node
 
 impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Scheduled for ShuffleNode<K, V, F> {
     fn release(&self, batch: u64) {
-        let reduced = lock(&self.reduced).remove(&batch).and_then(Arc::into_inner).unwrap_or_default();
+        let reduced = self.reduced.take(batch).and_then(Arc::into_inner).unwrap_or_default();
         let merged = std::mem::take(&mut *lock(&self.merged));
         reduced.into_iter().chain(merged).for_each(|table| self.pool.put(table));
     }

@@ -1,17 +1,14 @@
-//! Operators that look at one record at a time, or at one batch without regard to keys.
+//! Operators that look at one record at a time.
 
-use super::{Chunk, DStream, Node, Prepared, Sink, operator, push_stage};
-use crate::clock::lock;
+use super::{Chunk, DStream, Node, Prepared, Sink, operator};
 use crate::error::EngineError;
 use crate::exchange::for_each_word;
-use crate::metrics::Stage;
 use crate::record::{CHUNK, Family, Text, TextColumn};
 use crate::schedule::job::JobRun;
 use crate::schedule::operator::Operator;
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// A closure from views of `A` to views of `B` that may borrow from them. Implemented by every such closure.
 pub trait MapFunction<'a, A: Family, B: Family>: Fn(A::View<'a>) -> B::View<'a> {}
@@ -47,33 +44,6 @@ impl<A: Family> DStream<A> {
     ) -> DStream<B> {
         let operator = operator("flat_map");
         self.derive(Arc::new(FlatMapNode { parent: self.node.clone(), function, operator, records: PhantomData }))
-    }
-
-    /// The records of both streams. Both must have the same slide.
-    #[track_caller]
-    pub fn union(&self, other: &DStream<A>) -> DStream<A> {
-        let operator = operator("union");
-        if !Arc::ptr_eq(&self.graph, &other.graph) {
-            self.graph.refuse(operator, "both streams must belong to the same context".into());
-        }
-        if self.slide_batches != other.slide_batches {
-            let (left, right) = (self.slide_batches, other.slide_batches);
-            let problem = format!(
-                "both streams must slide alike, but one has records at every {left} batches and one at every {right}"
-            );
-            self.graph.refuse(operator, problem);
-        }
-        self.derive(Arc::new(UnionNode {
-            left: self.node.clone(),
-            right: other.node.clone(),
-            left_partitions: AtomicU64::new(0),
-        }))
-    }
-
-    /// One number per batch: how many records it had, 0 for an empty one.
-    #[track_caller]
-    pub fn count(&self) -> DStream<u64> {
-        self.derive(Arc::new(CountNode { parent: self.node.clone(), counted: Mutex::new(None) }))
     }
 }
 
@@ -262,70 +232,5 @@ fn push_words(texts: &[&[u8]], sink: &mut dyn Sink<Text>) {
     }
     if filled > 0 {
         sink.accept(&words[..filled]);
-    }
-}
-
-struct UnionNode<A: Family> {
-    left: Arc<dyn Node<A>>,
-    right: Arc<dyn Node<A>>,
-    /// Of the batch that was prepared last; jobs run one at a time.
-    left_partitions: AtomicU64,
-}
-
-impl<A: Family> UnionNode<A> {
-    fn side(&self, partition: usize) -> (&Arc<dyn Node<A>>, usize) {
-        let left = self.left_partitions.load(Ordering::Acquire) as usize;
-        if partition < left { (&self.left, partition) } else { (&self.right, partition - left) }
-    }
-}
-
-impl<A: Family> Node<A> for UnionNode<A> {
-    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
-        let (left, right) = (self.left.prepare(run)?, self.right.prepare(run)?);
-        self.left_partitions.store(left.partitions as u64, Ordering::Release);
-        Ok(Prepared { partitions: left.partitions + right.partitions, records: left.records + right.records })
-    }
-
-    fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<A>) -> Result<(), EngineError> {
-        let (node, partition) = self.side(partition);
-        node.push(batch, partition, sink)
-    }
-
-    fn push_columns(&self, batch: u64, partition: usize, visit: &mut dyn FnMut(&A::Column, Range<usize>)) -> bool {
-        let (node, partition) = self.side(partition);
-        node.push_columns(batch, partition, visit)
-    }
-}
-
-struct CountNode<A: Family> {
-    parent: Arc<dyn Node<A>>,
-    /// The batch that was prepared last and its count; jobs run one at a time.
-    counted: Mutex<Option<(u64, u64)>>,
-}
-
-impl<A: Family> Node<u64> for CountNode<A> {
-    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
-        if lock(&self.counted).is_none_or(|(batch, _)| batch != run.batch) {
-            let prepared = self.parent.prepare(run)?;
-            let counts = push_stage(run, Stage::Map, &self.parent, prepared, || CountSink { count: 0 })?;
-            *lock(&self.counted) = Some((run.batch, counts.iter().map(|lane| lane.count).sum()));
-        }
-        Ok(Prepared { partitions: 1, records: 1 })
-    }
-
-    fn push(&self, batch: u64, _: usize, sink: &mut dyn Sink<u64>) -> Result<(), EngineError> {
-        let count = lock(&self.counted).filter(|(of, _)| *of == batch).map_or(0, |(_, count)| count);
-        sink.accept(&[count]);
-        Ok(())
-    }
-}
-
-struct CountSink {
-    count: u64,
-}
-
-impl<A: Family> Sink<A> for CountSink {
-    fn accept<'a>(&mut self, records: &[A::View<'a>]) {
-        self.count += records.len() as u64;
     }
 }

@@ -1,5 +1,6 @@
 //! Windows: the last batches seen as one. A batch (or the slide of the parent) is the pane.
 
+use super::partitions::Gather;
 use super::shuffle::{Groups, ShuffleNode, push_groups};
 use super::source::push_column;
 use super::{DStream, Made, Node, Prepared, Scheduled, Sink, operator, push_stage, room};
@@ -31,11 +32,12 @@ impl<A: Family> DStream<A> {
         let span = self.span(window, slide, operator("window"));
         let node = Arc::new(WindowNode { parent: self.node.clone(), span, panes: Mutex::default() });
         self.graph.schedule(node.clone());
-        DStream { node, graph: self.graph.clone(), slide_batches: span.slide_batches }
+        DStream::new(node, self.graph.clone(), span.slide_batches)
     }
 
     /// Checks the lengths; a job with wrong ones is refused at its start, with this operator's name.
     fn span(&self, window: Duration, slide: Duration, operator: Operator) -> Span {
+        self.graph.refuse_in_one_batch(operator);
         let interval_ns = u128::from(self.graph.settings().interval_ns);
         let own_slide_ns = interval_ns * u128::from(self.slide_batches);
         let mut steps = [1u64; 2];
@@ -79,7 +81,7 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
             current: Mutex::default(),
         });
         self.graph.schedule(node.clone());
-        DStream { node, graph: self.graph.clone(), slide_batches: span.slide_batches }
+        DStream::new(node, self.graph.clone(), span.slide_batches)
     }
 
     /// The same for a `combine` that `inverse` can undo: `inverse(combine(a, b), b) = a`. The cost of a slide follows the keys
@@ -112,7 +114,7 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
             torn: AtomicBool::new(false),
         });
         self.graph.schedule(node.clone());
-        DStream { node, graph: self.graph.clone(), slide_batches: span.slide_batches }
+        DStream::new(node, self.graph.clone(), span.slide_batches)
     }
 }
 
@@ -142,7 +144,7 @@ impl<A: Family> Scheduled for WindowNode<A> {
         if !self.span.parent_fires(run) {
             return Ok(());
         }
-        let make = || ColumnSink::<A> { column: A::Column::default() };
+        let make = || Gather::<A> { column: A::Column::default() };
         let pushed = self.parent.prepare(run);
         let pushed = pushed.and_then(|prepared| push_stage(run, Stage::Map, &self.parent, prepared, make));
         let (lanes, failure) = or_empty(pushed);
@@ -173,16 +175,6 @@ impl<A: Family> Node<A> for WindowNode<A> {
             visit(&column, 0..column.len());
         }
         true
-    }
-}
-
-struct ColumnSink<A: Family> {
-    column: A::Column,
-}
-
-impl<A: Family> Sink<A> for ColumnSink<A> {
-    fn accept<'a>(&mut self, records: &[A::View<'a>]) {
-        records.iter().for_each(|view| self.column.push(*view));
     }
 }
 

@@ -166,18 +166,96 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
     pub(crate) fn change(&mut self, key: K::View<'_>, change: impl FnOnce(&mut O) -> bool) {
         self.reserve(self.len + 1);
         let probe = K::probe(key);
-        let mask = self.slots.len() - 1;
-        let mut at = K::hash(&probe) as usize & mask;
-        while !K::matches(&self.slots[at].key, &probe, &self.arena) {
-            if K::is_vacant(&self.slots[at].key) {
-                self.slots[at].key = K::store(&probe, &mut self.arena);
-                self.len += 1;
-                break;
-            }
-            at = (at + 1) & mask;
+        let (at, found) = self.search(&probe);
+        if !found {
+            self.slots[at].key = K::store(&probe, &mut self.arena);
+            self.len += 1;
         }
         if !change(&mut self.slots[at].value) {
             self.remove_at(at);
+        }
+    }
+
+    /// Shows each record the value of its key, which starts as the default. Look-ups overlap as in `merge_into`.
+    pub(crate) fn update_each<'r, R: Copy>(
+        &mut self,
+        records: &[R],
+        key: impl Fn(&R) -> K::View<'r>,
+        mut update: impl FnMut(&R, &mut O),
+    ) {
+        for group in records.chunks(GROUP) {
+            self.reserve(self.len + GROUP);
+            let probes = self.prefetched(group, &key);
+            for (record, probe) in group.iter().zip(&probes) {
+                let (at, found) = self.search(probe);
+                if !found {
+                    self.slots[at].key = K::store(probe, &mut self.arena);
+                    self.len += 1;
+                }
+                update(record, &mut self.slots[at].value);
+            }
+        }
+    }
+
+    /// Shows each record the value of its key, if the table has it. Look-ups overlap as in `merge_into`.
+    pub(crate) fn find_each<'r, R: Copy>(
+        &self,
+        records: &[R],
+        key: impl Fn(&R) -> K::View<'r>,
+        mut visit: impl FnMut(&R, Option<&O>),
+    ) {
+        for group in records.chunks(GROUP) {
+            let probes = self.prefetched(group, &key);
+            for (record, probe) in group.iter().zip(&probes) {
+                let (at, found) = self.search(probe);
+                visit(record, found.then_some(&self.slots[at].value));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn prefetched<'r, R: Copy>(
+        &self,
+        group: &[R],
+        key: &impl Fn(&R) -> K::View<'r>,
+    ) -> arrayvec::ArrayVec<K::Probe<'r>, GROUP> {
+        let mask = self.slots.len() - 1;
+        let prepare = |record| {
+            let probe = K::probe(key(record));
+            prefetch(&self.slots[K::hash(&probe) as usize & mask]);
+            probe
+        };
+        group.iter().map(prepare).collect()
+    }
+
+    /// The slot that has a key, or the empty one where it would go.
+    #[inline(always)]
+    fn search(&self, probe: &K::Probe<'_>) -> (usize, bool) {
+        let mask = self.slots.len() - 1;
+        let mut at = K::hash(probe) as usize & mask;
+        loop {
+            let stored = &self.slots[at].key;
+            if K::matches(stored, probe, &self.arena) {
+                return (at, true);
+            }
+            if K::is_vacant(stored) {
+                return (at, false);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Keeps the groups for which `keep` says so.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(K::View<'_>, &mut O) -> bool) {
+        let mask = self.slots.len() - 1;
+        let Some(gap) = self.slots.iter().position(|slot| K::is_vacant(&slot.key)) else { return };
+        // Backwards from an empty slot: what a removal moves up has been asked already.
+        for step in 1..=mask {
+            let at = gap.wrapping_sub(step) & mask;
+            let slot = &mut self.slots[at];
+            if !K::is_vacant(&slot.key) && !keep(K::view(&slot.key, &self.arena), &mut slot.value) {
+                self.remove_at(at);
+            }
         }
     }
 
@@ -354,6 +432,21 @@ mod tests {
             let check = |table: &Table<u64, u64>| table.iter().map(|(key, count)| (key, *count)).collect::<BTreeMap<_, _>>();
             prop_assert_eq!(check(&table), expected.clone());
             prop_assert_eq!(check(&table.compacted()), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_retained_is_what_an_ordered_map_retains(keys in prop::collection::vec(0u64..200, 0..300), step in 1u64..5, probes in prop::collection::vec(0u64..300, 0..80)) {
+            let mut table = Table::<u64, u64>::new();
+            table.update_each(&keys, |key| *key, |_, count| *count += 1);
+            let mut expected = BTreeMap::<u64, u64>::new();
+            keys.iter().for_each(|key| *expected.entry(*key).or_default() += 1);
+            table.retain(|key, count| { *count += 1; key % step == 0 });
+            expected.retain(|key, count| { *count += 1; key % step == 0 });
+            prop_assert_eq!(table.len(), expected.len());
+            table.find_each(&probes, |key| *key, |key, found| assert_eq!(found, expected.get(key)));
+            prop_assert_eq!(table.iter().map(|(key, count)| (key, *count)).collect::<BTreeMap<_, _>>(), expected);
         }
     }
 

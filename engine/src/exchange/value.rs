@@ -1,6 +1,6 @@
 //! Values: records that can be kept beside a key and combined.
 
-use crate::record::{Family, Own, OwnedRecord, Pair, Text};
+use crate::record::{Family, Maybe, Own, OwnedRecord, Pair, Text};
 
 /// A family whose records can be combined per key.
 pub trait Value: Family {
@@ -65,5 +65,17 @@ impl<A: Value, B: Value> Value for Pair<A, B> {
 
     fn view((a, b): &Self::Owned) -> (A::View<'_>, B::View<'_>) {
         (A::view(a), B::view(b))
+    }
+}
+
+impl<R: Value> Value for Maybe<R> {
+    type Owned = Option<R::Owned>;
+
+    fn own(view: Option<R::View<'_>>) -> Self::Owned {
+        view.map(R::own)
+    }
+
+    fn view(owned: &Self::Owned) -> Option<R::View<'_>> {
+        owned.as_ref().map(R::view)
     }
 }

@@ -29,6 +29,10 @@ macro_rules! integer_family {
                 self[index]
             }
 
+            fn append(&mut self, other: &Self) {
+                self.extend_from_slice(other);
+            }
+
             fn clear(&mut self) {
                 Vec::clear(self);
             }

@@ -1,6 +1,6 @@
 //! Pairs of a key and a value: what keyed operators work on.
 
-use super::{Column, Family, SECTION_ALIGNMENT};
+use super::{Column, Family, sections};
 use crate::error::EngineError;
 use rkyv::util::AlignedVec;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,19 @@ impl<K: Family, V: Family> Family for Pair<K, V> {
 pub struct PairColumn<K: Family, V: Family> {
     keys: K::Column,
     values: V::Column,
+}
+
+impl<K: Family, V: Family> PairColumn<K, V> {
+    /// The values alone, in the order of the records.
+    pub(crate) fn values(&self) -> &V::Column {
+        &self.values
+    }
+
+    /// Keys and values of as many records, put together.
+    pub(crate) fn of(keys: K::Column, values: V::Column) -> Self {
+        debug_assert_eq!(keys.len(), values.len());
+        PairColumn { keys, values }
+    }
 }
 
 impl<K: Family, V: Family> Default for PairColumn<K, V> {
@@ -45,6 +58,11 @@ impl<K: Family, V: Family> Column<Pair<K, V>> for PairColumn<K, V> {
         (self.keys.view(index), self.values.view(index))
     }
 
+    fn append(&mut self, other: &Self) {
+        self.keys.append(&other.keys);
+        self.values.append(&other.values);
+    }
+
     fn clear(&mut self) {
         self.keys.clear();
         self.values.clear();
@@ -54,32 +72,16 @@ impl<K: Family, V: Family> Column<Pair<K, V>> for PairColumn<K, V> {
         self.keys.bytes(range.clone()) + self.values.bytes(range)
     }
 
-    /// A header section with the length of the keys' section, the keys' section, the values' section.
     fn encode_rkyv(&self, out: &mut AlignedVec) -> Result<(), EngineError> {
-        let header = out.len();
-        out.extend_from_slice(&[0; SECTION_ALIGNMENT]);
-        self.keys.encode_rkyv(out)?;
-        let keys_bytes = (out.len() - header - SECTION_ALIGNMENT) as u64;
-        out[header..header + 8].copy_from_slice(&keys_bytes.to_le_bytes());
-        let padding = out.len().next_multiple_of(SECTION_ALIGNMENT) - out.len();
-        out.extend_from_slice(&[0; SECTION_ALIGNMENT][..padding]);
-        self.values.encode_rkyv(out)
+        sections::encode(out, |out| self.keys.encode_rkyv(out), |out| self.values.encode_rkyv(out))
     }
 
     fn decode_rkyv<'a>(bytes: &'a [u8], scratch: &'a mut Self) -> Result<Self::Read<'a>, EngineError> {
-        let damaged = |problem: &str| EngineError::Codec { codec: "rkyv", problem: problem.into() };
-        let header: [u8; 8] =
-            bytes.get(..8).and_then(|header| header.try_into().ok()).ok_or_else(|| damaged("no header"))?;
-        let keys_end = usize::try_from(u64::from_le_bytes(header))
-            .ok()
-            .and_then(|keys_bytes| keys_bytes.checked_add(SECTION_ALIGNMENT))
-            .filter(|end| *end <= bytes.len())
-            .ok_or_else(|| damaged("the keys end outside the block"))?;
-        let values_start = keys_end.next_multiple_of(SECTION_ALIGNMENT).min(bytes.len());
-        let keys = K::Column::decode_rkyv(&bytes[SECTION_ALIGNMENT..keys_end], &mut scratch.keys)?;
-        let values = V::Column::decode_rkyv(&bytes[values_start..], &mut scratch.values)?;
+        let (keys, values) = sections::split(bytes)?;
+        let keys = K::Column::decode_rkyv(keys, &mut scratch.keys)?;
+        let values = V::Column::decode_rkyv(values, &mut scratch.values)?;
         if K::Column::read_len(&keys) != V::Column::read_len(&values) {
-            return Err(damaged("as many keys as values were expected"));
+            return Err(sections::damaged("as many keys as values were expected"));
         }
         Ok((keys, values))
     }

@@ -71,6 +71,14 @@ impl Column<Text> for TextColumn {
         &self.bytes[self.start(index)..self.ends[index] as usize]
     }
 
+    fn append(&mut self, other: &Self) {
+        let shift = u32::try_from(self.bytes.len() + other.bytes.len())
+            .expect("columns are closed at FULL_BYTES, far below 4 GiB")
+            - other.bytes.len() as u32;
+        self.bytes.extend_from_slice(&other.bytes);
+        self.ends.extend(other.ends.iter().map(|end| end + shift));
+    }
+
     fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();

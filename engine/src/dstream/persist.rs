@@ -1,0 +1,113 @@
+//! Streams kept for the length of a batch, so that several outputs do not compute them again.
+
+use super::partitions::Gather;
+use super::per_batch::PerBatch;
+use super::source::push_column;
+use super::{DStream, Made, Node, Prepared, Scheduled, Sink, room};
+use crate::clock::lock;
+use crate::error::EngineError;
+use crate::exchange::codec::Encoded;
+use crate::metrics::Stage;
+use crate::record::{Column, Family};
+use crate::schedule::job::JobRun;
+use crate::settings::CodecKind;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// How a persisted stream is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StorageLevel {
+    /// As columns, ready to be read (Spark's MEMORY_ONLY).
+    #[default]
+    Deserialized,
+    /// Encoded by the codec in force (rkyv when there is none), decoded at each reading (Spark's MEMORY_ONLY_SER).
+    Serialized,
+}
+
+impl<A: Family> DStream<A> {
+    /// The same records, computed once per batch however many operators and outputs read them.
+    pub fn persist(&self, level: StorageLevel) -> DStream<A> {
+        let codec = match (level, self.graph.settings().codec) {
+            (StorageLevel::Deserialized, _) => None,
+            (StorageLevel::Serialized, CodecKind::None) => Some(CodecKind::Rkyv),
+            (StorageLevel::Serialized, codec) => Some(codec),
+        };
+        let node = Arc::new(PersistNode { parent: self.node.clone(), codec, kept: PerBatch::default() });
+        self.graph.schedule(node.clone());
+        self.derive(node)
+    }
+}
+
+/// The records of one partition.
+enum Kept<A: Family> {
+    Column(A::Column),
+    Encoded(Encoded, u64),
+}
+
+struct PersistNode<A: Family> {
+    parent: Arc<dyn Node<A>>,
+    codec: Option<CodecKind>,
+    kept: PerBatch<Arc<Vec<Kept<A>>>>,
+}
+
+impl<A: Family> PersistNode<A> {
+    fn keep(&self, run: &mut JobRun<'_>) -> Result<Arc<Vec<Kept<A>>>, EngineError> {
+        let prepared = self.parent.prepare(run)?;
+        let (batch, made) = (run.batch, room(prepared.partitions) as Made<Kept<A>>);
+        run.stage(
+            Stage::Map,
+            prepared.partitions,
+            prepared.records,
+            || (),
+            |(), partition| {
+                let mut gathered = Gather::<A> { column: A::Column::default() };
+                self.parent.push(batch, partition, &mut gathered)?;
+                let kept = match self.codec {
+                    None => Kept::Column(gathered.column),
+                    Some(codec) => {
+                        let records = gathered.column.len() as u64;
+                        Kept::Encoded(Encoded::encode::<A>(codec, &gathered.column)?, records)
+                    }
+                };
+                *lock(&made[partition]) = Some(kept);
+                Ok(())
+            },
+        )?;
+        Ok(Arc::new(made.into_iter().filter_map(|kept| lock(&kept).take()).collect()))
+    }
+}
+
+impl<A: Family> Node<A> for PersistNode<A> {
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
+        let kept = self.kept.get_or_make(run, |run| self.keep(run))?;
+        let records = kept.iter().map(|kept| match kept {
+            Kept::Column(column) => column.len() as u64,
+            Kept::Encoded(_, records) => *records,
+        });
+        Ok(Prepared { partitions: kept.len(), records: records.sum() })
+    }
+
+    fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<A>) -> Result<(), EngineError> {
+        let kept = self.kept.get(batch).unwrap_or_default();
+        match &kept[partition] {
+            Kept::Column(column) => push_column::<A>(column, 0..column.len(), sink),
+            Kept::Encoded(encoded, _) => {
+                encoded.for_each_chunk::<A>(&mut A::Column::default(), |chunk| sink.accept(chunk))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn push_columns(&self, batch: u64, partition: usize, visit: &mut dyn FnMut(&A::Column, Range<usize>)) -> bool {
+        let kept = self.kept.get(batch).unwrap_or_default();
+        let Kept::Column(column) = &kept[partition] else { return false };
+        visit(column, 0..column.len());
+        true
+    }
+}
+
+impl<A: Family> Scheduled for PersistNode<A> {
+    fn release(&self, batch: u64) {
+        self.kept.take(batch);
+    }
+}

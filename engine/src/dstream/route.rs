@@ -1,0 +1,205 @@
+//! Records on their way to their partition, uncombined: what groupings, joins, state and `repartition` rest on.
+
+use super::per_batch::PerBatch;
+use super::source::push_column;
+use super::{Made, Node, Prepared, Scheduled, Sink, room, transposed};
+use crate::clock::lock;
+use crate::error::EngineError;
+use crate::exchange::codec::Encoded;
+use crate::exchange::{Key, partition_of};
+use crate::metrics::Stage;
+use crate::record::{Column, Family, Pair};
+use crate::schedule::job::JobRun;
+use crate::settings::CodecKind;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Which partition a record goes to.
+pub(super) trait Placement<R: Family>: Send + Sync + 'static {
+    /// Below `partitions`; `nth` counts the records of one lane.
+    fn place(view: R::View<'_>, nth: usize, partitions: usize) -> usize;
+}
+
+/// Pairs go by the hash of their key.
+pub(super) struct ByKey;
+
+impl<K: Key, V: Family> Placement<Pair<K, V>> for ByKey {
+    #[inline(always)]
+    fn place((key, _): (K::View<'_>, V::View<'_>), _: usize, partitions: usize) -> usize {
+        partition_of(K::hash(&K::probe(key)), partitions)
+    }
+}
+
+/// Records go to one partition after the other.
+pub(super) struct RoundRobin;
+
+impl<R: Family> Placement<R> for RoundRobin {
+    #[inline(always)]
+    fn place(_: R::View<'_>, nth: usize, partitions: usize) -> usize {
+        nth % partitions
+    }
+}
+
+/// Columns by partition.
+pub(super) type Routed<R> = Vec<<R as Family>::Column>;
+
+pub(super) struct RouteNode<R: Family, P> {
+    parent: Arc<dyn Node<R>>,
+    codec: CodecKind,
+    partitions: usize,
+    routed: PerBatch<Arc<Routed<R>>>,
+    placement: PhantomData<fn() -> P>,
+}
+
+impl<R: Family, P: Placement<R>> RouteNode<R, P> {
+    pub(super) fn new(parent: Arc<dyn Node<R>>, codec: CodecKind, partitions: usize) -> Self {
+        RouteNode { parent, codec, partitions, routed: PerBatch::default(), placement: PhantomData }
+    }
+
+    pub(super) fn partitions(&self) -> usize {
+        self.partitions
+    }
+
+    /// Brings every record of the batch to its partition, once per batch.
+    pub(super) fn route(&self, run: &mut JobRun<'_>) -> Result<Arc<Routed<R>>, EngineError> {
+        self.routed.get_or_make(run, |run| {
+            let lanes = self.spread(run)?;
+            let columns = match self.codec {
+                CodecKind::None => self.joined(run, lanes),
+                CodecKind::Rkyv | CodecKind::Json => self.carried(run, lanes),
+            };
+            columns.map(Arc::new)
+        })
+    }
+
+    /// The records of a batch that was routed.
+    pub(super) fn routed(&self, batch: u64) -> Arc<Routed<R>> {
+        self.routed.get(batch).unwrap_or_default()
+    }
+
+    fn spread(&self, run: &mut JobRun<'_>) -> Result<Vec<Routed<R>>, EngineError> {
+        let prepared = self.parent.prepare(run)?;
+        let batch = run.batch;
+        let make = || RouteSink::<R, P> {
+            nth: 0,
+            placement: PhantomData,
+            columns: (0..self.partitions).map(|_| R::Column::default()).collect(),
+        };
+        let lanes = run.stage(Stage::Exchange, prepared.partitions, prepared.records, make, |sink, partition| {
+            self.parent.push(batch, partition, sink)
+        })?;
+        Ok(lanes.into_iter().map(|lane| lane.columns).collect())
+    }
+
+    /// Without a codec, the records of each partition move to the largest of its columns.
+    fn joined(&self, run: &mut JobRun<'_>, mut lanes: Vec<Routed<R>>) -> Result<Routed<R>, EngineError> {
+        if lanes.len() <= 1 {
+            return Ok(lanes.pop().unwrap_or_else(|| self.empty()));
+        }
+        let records = lanes.iter().flatten().map(|column| column.len() as u64).sum();
+        let waiting = transposed(lanes, self.partitions);
+        let joined: Made<R::Column> = room(self.partitions);
+        run.stage(
+            Stage::Group,
+            self.partitions,
+            records,
+            || (),
+            |(), partition| {
+                let mut columns = std::mem::take(&mut *lock(&waiting[partition]));
+                columns.sort_by_key(|column| column.len());
+                let mut into = columns.pop().unwrap_or_default();
+                columns.iter().for_each(|column| into.append(column));
+                *lock(&joined[partition]) = Some(into);
+                Ok(())
+            },
+        )?;
+        Ok(unwrapped(joined))
+    }
+
+    /// With a codec, they are encoded on the lane that has them and decoded by the partition that wants them.
+    fn carried(&self, run: &mut JobRun<'_>, lanes: Vec<Routed<R>>) -> Result<Routed<R>, EngineError> {
+        let records = lanes.iter().flatten().map(|column| column.len() as u64).sum();
+        let wire: Made<Encoded> = room(lanes.len() * self.partitions);
+        run.stage(
+            Stage::Exchange,
+            wire.len(),
+            records,
+            || (),
+            |(), task| {
+                let column = &lanes[task / self.partitions][task % self.partitions];
+                *lock(&wire[task]) = Some(Encoded::encode::<R>(self.codec, column)?);
+                Ok(())
+            },
+        )?;
+        drop(lanes);
+        let joined: Made<R::Column> = room(self.partitions);
+        run.stage(Stage::Group, self.partitions, records, R::Column::default, |scratch, partition| {
+            let mut into = R::Column::default();
+            for encoded in wire.iter().skip(partition).step_by(self.partitions) {
+                if let Some(encoded) = &*lock(encoded) {
+                    encoded.for_each_chunk::<R>(scratch, |chunk| {
+                        chunk.iter().for_each(|view| into.push(*view));
+                    })?;
+                }
+            }
+            *lock(&joined[partition]) = Some(into);
+            Ok(())
+        })?;
+        Ok(unwrapped(joined))
+    }
+
+    fn empty(&self) -> Routed<R> {
+        (0..self.partitions).map(|_| R::Column::default()).collect()
+    }
+}
+
+fn unwrapped<C: Default>(made: Made<C>) -> Vec<C> {
+    made.into_iter().map(|column| lock(&column).take().unwrap_or_default()).collect()
+}
+
+struct RouteSink<R: Family, P> {
+    columns: Routed<R>,
+    nth: usize,
+    placement: PhantomData<fn() -> P>,
+}
+
+impl<R: Family, P: Placement<R>> Sink<R> for RouteSink<R, P> {
+    fn accept<'a>(&mut self, records: &[R::View<'a>]) {
+        if let [column] = &mut *self.columns {
+            records.iter().for_each(|view| column.push(*view));
+            return;
+        }
+        let partitions = self.columns.len();
+        for view in records {
+            self.columns[P::place(*view, self.nth, partitions)].push(*view);
+            self.nth += 1;
+        }
+    }
+}
+
+/// A stream whose records lie in the partition they belong to.
+impl<R: Family, P: Placement<R>> Node<R> for RouteNode<R, P> {
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
+        let columns = self.route(run)?;
+        Ok(Prepared { partitions: columns.len(), records: columns.iter().map(|column| column.len() as u64).sum() })
+    }
+
+    fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<R>) -> Result<(), EngineError> {
+        let columns = self.routed(batch);
+        push_column::<R>(&columns[partition], 0..columns[partition].len(), sink);
+        Ok(())
+    }
+
+    fn push_columns(&self, batch: u64, partition: usize, visit: &mut dyn FnMut(&R::Column, Range<usize>)) -> bool {
+        let columns = self.routed(batch);
+        visit(&columns[partition], 0..columns[partition].len());
+        true
+    }
+}
+
+impl<R: Family, P: Placement<R>> Scheduled for RouteNode<R, P> {
+    fn release(&self, batch: u64) {
+        self.routed.take(batch);
+    }
+}
