@@ -19,5 +19,7 @@ mod planned;
 mod socket;
 /// Ticks, labels, priming, the life of a context.
 mod time;
+/// Whole batches and partitions: reduce, glom, repartition, sort_by, transform, persist, remember.
+mod transforms;
 /// Windows with and without inverse.
 mod windows;

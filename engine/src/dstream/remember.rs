@@ -61,8 +61,8 @@ impl<A: Family> Remembered<A> {
         }
         let slices = lock(&self.kept.slices);
         let slide_ms = (self.graph.settings().interval_ns / 1_000_000 * self.kept.slide_batches) as i64;
-        let Some(newest) = slices.kept.back() else { return Ok(Vec::new()) };
-        let floored = |time_ms: i64| time_ms - (time_ms - newest.time_ms).rem_euclid(slide_ms);
+        let Some(first_ms) = slices.first_ms else { return Ok(Vec::new()) };
+        let floored = |time_ms: i64| time_ms - (time_ms - first_ms).rem_euclid(slide_ms);
         let (from_ms, to_ms) = (floored(from_ms), floored(to_ms));
         if slices.forgotten_ms.is_some_and(|forgotten_ms| from_ms <= forgotten_ms) {
             return Err(EngineError::State {
@@ -120,13 +120,15 @@ struct Kept<A: Family> {
 
 struct Slices<A: Family> {
     kept: VecDeque<Slice<A>>,
+    /// Label of the first batch ever: the others follow at multiples of the slide, but for the last of a stop.
+    first_ms: Option<i64>,
     /// Label of the newest batch that is remembered no more.
     forgotten_ms: Option<i64>,
 }
 
 impl<A: Family> Default for Slices<A> {
     fn default() -> Self {
-        Slices { kept: VecDeque::new(), forgotten_ms: None }
+        Slices { kept: VecDeque::new(), first_ms: None, forgotten_ms: None }
     }
 }
 
@@ -141,6 +143,7 @@ impl<A: Family> Scheduled for Kept<A> {
         let columns = Arc::new(lanes.into_iter().map(|lane| lane.column).collect());
         self.turns.wait_for(run.batch);
         let mut slices = lock(&self.slices);
+        slices.first_ms.get_or_insert(run.time_ms);
         slices.kept.push_back(Slice { time_ms: run.time_ms, columns });
         while slices.kept.len() > self.batches {
             slices.forgotten_ms = slices.kept.pop_front().map(|slice| slice.time_ms);
