@@ -20,17 +20,10 @@ pub struct StopReport {
     pub input: Vec<(&'static str, u64)>,
 }
 
-/// Starts and stops one receiver, whatever its records are.
-pub(crate) trait AnyReceiver: Send {
-    fn start(&mut self) -> Result<(), EngineError>;
-    fn stop(&mut self);
-}
-
 /// The graph of a job. Streams of one context share it.
 pub struct Graph {
     settings: Settings,
     parts: Mutex<Parts>,
-    receivers: Mutex<Vec<Box<dyn AnyReceiver>>>,
     print_sink: PrintSink,
     build: Mutex<Build>,
 }
@@ -53,24 +46,17 @@ struct Build {
 
 impl Graph {
     pub(crate) fn new(settings: Settings) -> Self {
-        Graph {
-            settings,
-            parts: Mutex::default(),
-            receivers: Mutex::default(),
-            print_sink: PrintSink::default(),
-            build: Mutex::default(),
-        }
+        Graph { settings, parts: Mutex::default(), print_sink: PrintSink::default(), build: Mutex::default() }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    pub(crate) fn input(&self, input: Arc<dyn AnyInput>, receiver: Box<dyn AnyReceiver>, planned: bool) {
+    pub(crate) fn input(&self, input: Arc<dyn AnyInput>, planned: bool) {
         let mut parts = lock(&self.parts);
         parts.inputs.push(input);
         parts.has_planned |= planned;
-        lock(&self.receivers).push(receiver);
     }
 
     pub(crate) fn schedule(&self, node: Arc<dyn Scheduled>) {
@@ -119,14 +105,6 @@ impl Graph {
     pub(crate) fn freeze(&self) -> Parts {
         lock(&self.build).frozen = true;
         lock(&self.parts).clone()
-    }
-
-    pub(crate) fn start_receivers(&self) -> Result<(), EngineError> {
-        lock(&self.receivers).iter_mut().try_for_each(|receiver| receiver.start())
-    }
-
-    pub(crate) fn stop_receivers(&self) {
-        lock(&self.receivers).drain(..).for_each(|mut receiver| receiver.stop());
     }
 
     /// What was there at the end; `unfinished` are the records of batches that are not done.
