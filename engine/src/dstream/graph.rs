@@ -16,7 +16,7 @@ pub struct StopReport {
     pub accepted: u64,
     /// Records of batches that were not done after the drain, failed ones among them, and of none yet.
     pub unfinished: u64,
-    /// Oddities of input that were taken, and refusals, by kind.
+    /// Oddities of input that were taken, refusals, and troubles of receivers, by kind.
     pub input: Vec<(&'static str, u64)>,
 }
 

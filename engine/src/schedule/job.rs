@@ -157,11 +157,13 @@ fn add(spans: &mut Vec<(Stage, u64)>, stage: Stage, ns: u64) {
 /// Runs user code; a panic becomes a failure that names the operator it happened in.
 pub(crate) fn guarded<T>(time_ms: i64, body: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
     operator::clear();
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
-        Err(EngineError::Batch {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| match panic.downcast::<EngineError>() {
+        // Not user code: an operator's failure, on its way through the closure of an output.
+        Ok(failure) => Err(*failure),
+        Err(panic) => Err(EngineError::Batch {
             time_ms,
             operator: operator::current(),
             problem: format!("user code panicked: {}", panic_text(&*panic)),
-        })
+        }),
     })
 }

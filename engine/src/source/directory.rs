@@ -259,7 +259,8 @@ impl AnyInput for DirectoryInput {
             let Some(found) = file.found.get() else { continue };
             settled.records += found.records;
             settled.bytes += found.bytes;
-            let modified_ns = file.modified_ms.saturating_mul(1_000_000) - self.shared.clock.wall_offset_ns();
+            let wall_ns = file.modified_ms.saturating_mul(1_000_000);
+            let modified_ns = wall_ns.saturating_sub(self.shared.clock.wall_offset_ns());
             let modified_ns = u64::try_from(modified_ns).unwrap_or(0);
             if found.records > 0 {
                 settled.stamps.push(Stamp { records: found.records, first_ns: modified_ns, last_ns: modified_ns });

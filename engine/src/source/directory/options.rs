@@ -8,11 +8,8 @@ type NameFilter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 /// Which files of a watched directory are read.
 #[derive(Clone)]
 pub struct DirectoryOptions {
-    /// Only files modified after the stream was made. Without it those of the remember window are read too, but no older
-    /// ones, as in Spark.
-    pub new_files_only: bool,
-    /// How long after its modification a file may appear, and how long its name is remembered; rounded up to whole batches.
-    pub remember: Duration,
+    pub(super) new_files_only: bool,
+    pub(super) remember: Duration,
     filter: NameFilter,
 }
 
@@ -32,6 +29,21 @@ impl std::fmt::Debug for DirectoryOptions {
 }
 
 impl DirectoryOptions {
+    /// True: only files modified after the stream was made. False: those of the remember window too, but no older ones, as in
+    /// Spark.
+    #[must_use]
+    pub fn new_files_only(mut self, only: bool) -> Self {
+        self.new_files_only = only;
+        self
+    }
+
+    /// How long after its modification a file may appear, and how long its name is remembered; rounded up to whole batches.
+    #[must_use]
+    pub fn remember(mut self, time: Duration) -> Self {
+        self.remember = time;
+        self
+    }
+
     pub(super) fn accepts(&self, name: &str) -> bool {
         (self.filter)(name)
     }

@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Headers that the request has anyway.
 const OWN_HEADERS: [&str; 4] = ["host", "accept-encoding", "connection", "user-agent"];
 
+/// Characters of a server's text in a message.
+const SHOWN_CHARS: usize = 200;
+
 /// How a stream of lines over HTTP is asked for. The token and the values of headers are in no message and no `Debug`.
 #[derive(Clone)]
 pub struct HttpOptions {
@@ -104,7 +107,14 @@ impl HttpOptions {
         for secret in self.bearer_token.iter().chain(values).filter(|secret| !secret.is_empty()) {
             text = text.replace(secret.as_str(), "…");
         }
-        text.trim().chars().take(200).flat_map(char::escape_debug).collect()
+        let mut shown = String::new();
+        for char in text.trim().chars().take(SHOWN_CHARS) {
+            match char {
+                '"' | '\'' => shown.push(char),
+                other => shown.extend(other.escape_debug()),
+            }
+        }
+        shown
     }
 }
 
