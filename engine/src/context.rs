@@ -1,22 +1,22 @@
 //! The streaming context: sources, streams and outputs are made on it; it starts, stops and waits.
 
 mod runner;
+mod sources;
 
 pub use crate::dstream::StopReport;
 
 use crate::clock::{Clock, MonotonicClock, Wake, lock};
-use crate::dstream::{AnyReceiver, DStream, Graph, SourceNode};
+use crate::dstream::Graph;
 use crate::error::EngineError;
 use crate::metrics::BatchListener;
-use crate::record::{Family, Text};
 use crate::schedule::job::guarded;
 use crate::schedule::pool::Pool;
 use crate::schedule::queue::Queue;
 use crate::schedule::ticker::Ticker;
 use crate::settings::Settings;
+use crate::source::Supervisor;
 use crate::source::budget::Budget;
-use crate::source::input::{Input, Shared};
-use crate::source::{QueueHandle, QueueReceiver, Receiver, SocketReceiver, Store};
+use crate::source::input::Shared;
 use runner::Runner;
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -30,6 +30,7 @@ pub struct StreamingContext {
     settings: Settings,
     shared: Arc<Shared>,
     graph: Arc<Graph>,
+    receivers: Supervisor,
     queue: Arc<Queue>,
     ticker_wake: Arc<Wake>,
     primed_batches: Mutex<u64>,
@@ -76,6 +77,7 @@ impl StreamingContext {
         let shared = Arc::new(Shared::new(clock, budget, settings.interval_ns, block_interval_ns));
         Ok(StreamingContext {
             graph: Arc::new(Graph::new(settings.clone())),
+            receivers: Supervisor::default(),
             queue: Arc::new(Queue::new(settings.queue_capacity)),
             settings,
             shared,
@@ -89,47 +91,6 @@ impl StreamingContext {
     /// The settings it was made with.
     pub fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// Lines from a TCP peer that listens at `address` (`host:port`); connects again when the peer goes.
-    pub fn socket_text_stream(&self, address: &str) -> DStream<Text> {
-        let delay = Duration::from_nanos(self.settings.restart_delay_ns);
-        let receiver = SocketReceiver::new(address.to_owned(), self.settings.line_limit_bytes, delay);
-        self.receiver_stream(&format!("tcp://{address}"), receiver)
-    }
-
-    /// Records from a receiver, cut into batches by their arrival.
-    pub fn receiver_stream<R: Family>(&self, name: &str, receiver: impl Receiver<R> + 'static) -> DStream<R> {
-        self.input(name, receiver, false)
-    }
-
-    /// Records from a receiver that knows when each was meant to be sent, cut into batches by that time. A batch waits until
-    /// the receiver's watermark has passed its end.
-    pub fn planned_stream<R: Family>(&self, name: &str, receiver: impl Receiver<R> + 'static) -> DStream<R> {
-        self.input(name, receiver, true)
-    }
-
-    /// Records that the program itself pushes.
-    pub fn queue_stream<R: Family>(&self) -> (QueueHandle<R>, DStream<R>) {
-        let handle = QueueHandle::new();
-        let stream = self.input("queue", QueueReceiver { handle: handle.clone() }, false);
-        (handle, stream)
-    }
-
-    fn input<R: Family>(&self, name: &str, receiver: impl Receiver<R> + 'static, planned: bool) -> DStream<R> {
-        struct Bound<T, R: Family>(T, Option<Store<R>>);
-        impl<R: Family, T: Receiver<R>> AnyReceiver for Bound<T, R> {
-            fn start(&mut self) -> Result<(), EngineError> {
-                self.1.take().map_or(Ok(()), |store| self.0.on_start(store))
-            }
-            fn stop(&mut self) {
-                self.0.on_stop();
-            }
-        }
-        let input = Arc::new(Input::<R>::new(self.shared.clone(), name.to_owned(), planned));
-        let store = Store { input: input.clone() };
-        self.graph.input(input.clone(), Box::new(Bound(receiver, Some(store))), planned);
-        DStream::new(Arc::new(SourceNode { input }), self.graph.clone(), 1)
     }
 
     /// Runs this many batches back to back, with past labels, before the first live one: fills windows and state. Needs
@@ -219,7 +180,7 @@ impl StreamingContext {
             watched.guard(|| ticker.run());
             watched.shared.clock.leave();
         })?;
-        self.graph.start_receivers()
+        self.receivers.start()
     }
 
     fn watched(&self) -> Watched {
@@ -279,7 +240,7 @@ impl StreamingContext {
         }
         let deadline = deadline_in(drain);
         self.shared.wake.set();
-        self.graph.stop_receivers();
+        self.receivers.stop();
         self.ticker_wake.set();
         if drain.is_zero() {
             self.queue.abandon(&self.shared.clock);
@@ -309,7 +270,7 @@ impl StreamingContext {
     /// Tells every thread to end and waits for those that can.
     fn end(&self) {
         self.shared.wake.set();
-        self.graph.stop_receivers();
+        self.receivers.stop();
         self.ticker_wake.set();
         self.queue.abandon(&self.shared.clock);
         let stopped = self.state() == State::Stopped;

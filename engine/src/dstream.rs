@@ -3,6 +3,7 @@
 //! Operators are lazy. A job is a graph of nodes; for each batch, records are pushed through it in chunks of borrowed views,
 //! so that a chain of narrow operators costs one virtual call per chunk and no copy of any record.
 
+mod file;
 mod graph;
 mod keyed;
 mod output;
@@ -20,7 +21,8 @@ mod transform;
 mod union;
 mod window;
 
-pub(crate) use graph::{AnyReceiver, Parts};
+pub(crate) use file::FileNode;
+pub(crate) use graph::Parts;
 pub use graph::{Graph, StopReport};
 pub use output::{Batch, Printable};
 pub(crate) use output::{Label, Output, PrintSink};
@@ -171,6 +173,6 @@ fn push_stage<R: Family, L: Sink<R> + Send>(
 }
 
 #[track_caller]
-fn operator(name: &'static str) -> Operator {
+pub(crate) fn operator(name: &'static str) -> Operator {
     Operator { name, location: std::panic::Location::caller() }
 }

@@ -1,10 +1,16 @@
-//! Integration tests of the engine. All but `socket` run on the manual clock: answers are checked, never times.
+//! Integration tests of the engine. All but those with real peers run on the manual clock: answers are checked, never times.
 
 /// What the tests share: a context that a test moves from tick to tick.
 mod bench;
+/// What tests with real peers share.
+mod live;
 
+/// Watched directories: which files, when, and what goes wrong with them.
+mod directory;
 /// User code that panics, jobs that cannot work.
 mod failures;
+/// Lines from a real HTTP server.
+mod http;
 /// The two identities, and what each batch reports.
 mod identities;
 /// Stateless and keyed operators.
@@ -15,6 +21,10 @@ mod outputs;
 mod overload;
 /// Planned sources: what belongs to a batch.
 mod planned;
+/// Queue streams: all at once, one push a batch.
+mod queue;
+/// Receivers of one's own: restarts, panics, errors.
+mod receivers;
 /// Lines from a real TCP peer.
 mod socket;
 /// Ticks, labels, priming, the life of a context.

@@ -7,7 +7,7 @@ use crate::metrics::BatchReport;
 use crate::schedule::job::{Books, JobRun, fires, guarded};
 use crate::schedule::pool::Pool;
 use crate::schedule::queue::{Batch, Queue};
-use crate::source::input::{Allotment, Shared};
+use crate::source::input::{Allotment, Settled, Shared};
 use std::sync::{Arc, PoisonError};
 
 pub(super) struct Runner {
@@ -26,12 +26,12 @@ impl Runner {
             let report = self.process(&batch);
             self.parts.scheduled.iter().for_each(|node| node.release(batch.id));
             self.parts.inputs.iter().for_each(|input| input.release(batch.id));
-            self.shared.budget.batch_done(report.bytes);
+            self.shared.budget.batch_done(batch.sum(|allotment| allotment.bytes));
             if let Some(failure) = &report.failure {
                 self.shared.fail(failure.clone());
             }
             self.tell(&report);
-            self.queue.done(report.failure.is_none());
+            self.queue.done(report.failure.is_none(), report.records);
             self.shared.clock.leave();
         }
     }
@@ -91,9 +91,11 @@ impl Runner {
         failure: Option<EngineError>,
         used: Option<(u64, u64)>,
     ) -> BatchReport {
+        let settled: Vec<Settled> = self.parts.inputs.iter().map(|input| input.settle(batch.id)).collect();
         let first = batch.allotments.first().cloned().unwrap_or_default();
         let worked = self.pool.threads() as u64 * (books.done_ns - started_ns);
         let busy: u64 = books.busy.iter().map(|(_, ns)| ns).sum();
+        let handed = batch.allotments.iter().flat_map(|Allotment { stamps, .. }| stamps.iter().copied());
         BatchReport {
             index: batch.index,
             time_ns: batch.time_ns,
@@ -103,8 +105,8 @@ impl Runner {
             done_ns: books.done_ns,
             primed: batch.primed,
             has_job,
-            records: batch.sum(|allotment| allotment.records),
-            bytes: batch.sum(|allotment| allotment.bytes),
+            records: batch.sum(|allotment| allotment.records) + settled.iter().map(|read| read.records).sum::<u64>(),
+            bytes: batch.sum(|allotment| allotment.bytes) + settled.iter().map(|read| read.bytes).sum::<u64>(),
             blocks: batch.sum(|allotment| allotment.blocks),
             first_sequence: first.first_sequence,
             end_sequence: first.end_sequence,
@@ -114,7 +116,7 @@ impl Runner {
             skew: books.skew,
             queue_depth: batch.queue_depth,
             blocked_ns: batch.sum(|allotment| allotment.blocked_ns),
-            stamps: batch.allotments.iter().flat_map(|Allotment { stamps, .. }| stamps.iter().copied()).collect(),
+            stamps: handed.chain(settled.iter().flat_map(|read| read.stamps.iter().copied())).collect(),
             failure,
             allocations: used.map(|(allocations, _)| allocations),
             allocated_bytes: used.map(|(_, bytes)| bytes),

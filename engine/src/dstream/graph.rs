@@ -16,14 +16,8 @@ pub struct StopReport {
     pub accepted: u64,
     /// Records of batches that were not done after the drain, failed ones among them, and of none yet.
     pub unfinished: u64,
-    /// Oddities of input that were taken, and refusals, by kind.
+    /// Oddities of input that were taken, refusals, and troubles of receivers, by kind.
     pub input: Vec<(&'static str, u64)>,
-}
-
-/// Starts and stops one receiver, whatever its records are.
-pub(crate) trait AnyReceiver: Send {
-    fn start(&mut self) -> Result<(), EngineError>;
-    fn stop(&mut self);
 }
 
 /// The graph of a job. Streams of one context share it.
@@ -32,7 +26,6 @@ pub struct Graph {
     /// Of a batch that a `transform` is given, not of a job.
     one_batch: bool,
     parts: Mutex<Parts>,
-    receivers: Mutex<Vec<Box<dyn AnyReceiver>>>,
     print_sink: PrintSink,
     build: Mutex<Build>,
 }
@@ -55,27 +48,16 @@ struct Build {
 
 impl Graph {
     pub(crate) fn new(settings: Settings) -> Self {
-        Graph {
-            settings: Arc::new(settings),
-            one_batch: false,
-            parts: Mutex::default(),
-            receivers: Mutex::default(),
-            print_sink: PrintSink::default(),
-            build: Mutex::default(),
-        }
+        Self::empty(Arc::new(settings), PrintSink::default(), false)
     }
 
     /// A graph for what a `transform` makes of one batch.
     pub(crate) fn for_one_batch(&self) -> Self {
-        let (settings, print_sink) = (self.settings.clone(), self.print_sink.clone());
-        Graph {
-            settings,
-            one_batch: true,
-            parts: Mutex::default(),
-            receivers: Mutex::default(),
-            print_sink,
-            build: Mutex::default(),
-        }
+        Self::empty(self.settings.clone(), self.print_sink.clone(), true)
+    }
+
+    fn empty(settings: Arc<Settings>, print_sink: PrintSink, one_batch: bool) -> Self {
+        Graph { settings, one_batch, parts: Mutex::default(), print_sink, build: Mutex::default() }
     }
 
     /// The first reason why the job cannot work.
@@ -94,11 +76,10 @@ impl Graph {
         &self.settings
     }
 
-    pub(crate) fn input(&self, input: Arc<dyn AnyInput>, receiver: Box<dyn AnyReceiver>, planned: bool) {
+    pub(crate) fn input(&self, input: Arc<dyn AnyInput>, planned: bool) {
         let mut parts = lock(&self.parts);
         parts.inputs.push(input);
         parts.has_planned |= planned;
-        lock(&self.receivers).push(receiver);
     }
 
     pub(crate) fn schedule(&self, node: Arc<dyn Scheduled>) {
@@ -148,14 +129,6 @@ impl Graph {
     pub(crate) fn freeze(&self) -> Parts {
         lock(&self.build).frozen = true;
         lock(&self.parts).clone()
-    }
-
-    pub(crate) fn start_receivers(&self) -> Result<(), EngineError> {
-        lock(&self.receivers).iter_mut().try_for_each(|receiver| receiver.start())
-    }
-
-    pub(crate) fn stop_receivers(&self) {
-        lock(&self.receivers).drain(..).for_each(|mut receiver| receiver.stop());
     }
 
     /// What was there at the end; `unfinished` are the records of batches that are not done.

@@ -79,7 +79,7 @@ impl<R: Family> Batch<'_, R> {
         }
         if let Err(error) = self.node.push(self.id, partition, &mut Visit(visit, self.operator)) {
             // The closure of an output has no way to return it; the job run turns it into the batch's failure.
-            std::panic::panic_any(error.to_string());
+            std::panic::panic_any(error);
         }
         self.operator.enter();
     }

@@ -3,7 +3,7 @@
 use super::operator;
 use super::pool::Pool;
 use crate::clock::Clock;
-use crate::error::EngineError;
+use crate::error::{EngineError, panic_text};
 use crate::metrics::Stage;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -157,14 +157,13 @@ fn add(spans: &mut Vec<(Stage, u64)>, stage: Stage, ns: u64) {
 /// Runs user code; a panic becomes a failure that names the operator it happened in.
 pub(crate) fn guarded<T>(time_ms: i64, body: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
     operator::clear();
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
-        let problem = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let problem =
-            problem.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into());
-        Err(EngineError::Batch {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| match panic.downcast::<EngineError>() {
+        // Not user code: an operator's failure, on its way through the closure of an output.
+        Ok(failure) => Err(*failure),
+        Err(panic) => Err(EngineError::Batch {
             time_ms,
             operator: operator::current(),
-            problem: format!("user code panicked: {problem}"),
-        })
+            problem: format!("user code panicked: {}", panic_text(&*panic)),
+        }),
     })
 }

@@ -88,10 +88,10 @@ impl Queue {
         }
     }
 
-    /// The batch that was popped last is done, with its outputs committed or not.
-    pub(crate) fn done(&self, committed: bool) {
+    /// The batch that was popped last is done, with its outputs committed or not; it turned out to have so many records.
+    pub(crate) fn done(&self, committed: bool, records: u64) {
         let mut state = lock(&self.state);
-        let records = state.running_records.take().unwrap_or(0);
+        state.running_records = None;
         state.unfinished_records += if committed { 0 } else { records };
         drop(state);
         self.changed.notify_all();

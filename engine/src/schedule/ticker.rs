@@ -22,7 +22,13 @@ impl Ticker {
         if let Some(primed_until_ns) = self.prime(&mut next_id) {
             self.tick(&mut next_id, primed_until_ns);
         }
+        self.shut_inputs();
         self.queue.close();
+    }
+
+    /// Whoever stores from now on is told that it is over, and does not take it for stored.
+    fn shut_inputs(&self) {
+        self.inputs.iter().for_each(|input| input.close());
     }
 
     /// The last multiple of the interval in wall time, as a monotonic time; the next one when the clock has not seen any.
@@ -62,6 +68,9 @@ impl Ticker {
             let stopping = self.wake.is_set();
             // The last batch of a stop is due at once.
             let due_ns = if stopping { due_ns.min(self.shared.clock.now_ns()) } else { due_ns };
+            if stopping {
+                self.shut_inputs();
+            }
             if !self.cut(next_id, index, due_ns, false) || stopping || self.is_exhausted() {
                 return;
             }

@@ -55,6 +55,11 @@ impl Budget {
         Some(total_ns)
     }
 
+    /// Takes room for `bytes` without waiting: what was there before anything could make room.
+    pub(crate) fn admit(&self, bytes: u64) {
+        lock(&self.held).bytes += bytes;
+    }
+
     fn has_room(&self, held: &Held, bytes: u64, planned: bool) -> bool {
         let fits = held.waiting < self.queue_capacity && (held.bytes == 0 || held.bytes + bytes <= self.limit_bytes);
         fits || (planned && held.outstanding == 0)

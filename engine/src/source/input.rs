@@ -2,13 +2,15 @@
 
 use super::budget::Budget;
 use super::handover::{Handover, Stopped, Timeline};
+use super::open::OpenBlock;
 use crate::block::{Block, Stamp};
 use crate::clock::{Clock, Wake, lock};
-use crate::error::EngineError;
+use crate::error::{EngineError, panic_text};
 use crate::metrics::BatchListener;
 use crate::record::{Column, Family};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -57,21 +59,21 @@ impl Shared {
         self.times_changed.notify_all();
     }
 
-    pub(crate) fn timeline(&self) -> Result<Timeline, Stopped> {
-        self.wait_for(|times| times.timeline)
+    pub(crate) fn timeline(&self, wake: &Wake) -> Result<Timeline, Stopped> {
+        self.wait_for(wake, |times| times.timeline)
     }
 
-    pub(crate) fn live_start_ns(&self) -> Result<u64, Stopped> {
-        self.wait_for(|times| times.live_start_ns)
+    pub(crate) fn live_start_ns(&self, wake: &Wake) -> Result<u64, Stopped> {
+        self.wait_for(wake, |times| times.live_start_ns)
     }
 
-    fn wait_for<T>(&self, get: impl Fn(&Times) -> Option<T>) -> Result<T, Stopped> {
+    fn wait_for<T>(&self, wake: &Wake, get: impl Fn(&Times) -> Option<T>) -> Result<T, Stopped> {
         let mut times = lock(&self.times);
         loop {
             if let Some(value) = get(&times) {
                 return Ok(value);
             }
-            if self.wake.is_set() {
+            if wake.is_set() {
                 return Err(Stopped);
             }
             let waited = self.times_changed.wait_timeout(times, Duration::from_millis(20));
@@ -91,6 +93,17 @@ impl Shared {
         lock(&self.failure).get_or_insert(error);
     }
 
+    /// Tells the listeners of a source. One that panics fails the context, not the source.
+    pub(crate) fn report(&self, source: &str, message: &str) {
+        let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
+        for listener in listeners.iter() {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| listener.source_reported(source, message))) {
+                let problem = format!("a listener panicked at what the source reported: {}", panic_text(&*panic));
+                self.fail(EngineError::Source { source_name: source.to_owned(), problem });
+            }
+        }
+    }
+
     pub(crate) fn failure(&self) -> Option<EngineError> {
         lock(&self.failure).clone()
     }
@@ -108,12 +121,27 @@ pub(crate) struct Allotment {
     pub(crate) stamps: Vec<Stamp>,
 }
 
+/// What is known of a batch's input only when its outputs have run, because they read it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settled {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) stamps: Vec<Stamp>,
+}
+
 /// One input, whatever its records are.
 pub(crate) trait AnyInput: Send + Sync {
     /// Waits until everything intended before `due_ns` is there (planned inputs), then gives it to the batch.
     fn allot(&self, batch: u64, due_ns: u64) -> Allotment;
+    /// The outputs of the batch have run: what they read that `allot` could not know. Called once a batch, before `release`.
+    fn settle(&self, batch: u64) -> Settled {
+        let _ = batch;
+        Settled::default()
+    }
     /// The batch is done with its blocks.
     fn release(&self, batch: u64);
+    /// The next batch is the last one: what is handed over from now on is refused. Called before that batch is cut.
+    fn close(&self);
     /// Records taken so far.
     fn accepted(&self) -> u64;
     /// Records that belong to no batch yet.
@@ -131,18 +159,22 @@ pub(crate) struct Input<R: Family> {
     planned: bool,
     state: Mutex<State<R>>,
     moved: Condvar,
+    /// Where a single record is put to learn its bytes; empty between calls.
+    scale: Mutex<R::Column>,
     /// Time for which senders waited since the last batch was cut.
     blocked_ns: AtomicU64,
 }
 
 struct State<R: Family> {
     closed: Vec<Arc<Block<R>>>,
-    open: Option<Block<R>>,
+    open: Option<OpenBlock<R>>,
     allotted: BTreeMap<u64, Arc<Vec<Arc<Block<R>>>>>,
     next_sequence: u64,
     cut_sequence: u64,
     watermark_ns: u64,
     finished: bool,
+    /// The last batch is being cut or has been.
+    shut: bool,
     counts: BTreeMap<&'static str, u64>,
 }
 
@@ -156,9 +188,18 @@ impl<R: Family> Input<R> {
             cut_sequence: 0,
             watermark_ns: 0,
             finished: false,
+            shut: false,
             counts: BTreeMap::new(),
         };
-        Input { shared, name, planned, state: Mutex::new(state), moved: Condvar::new(), blocked_ns: AtomicU64::new(0) }
+        Input {
+            shared,
+            name,
+            planned,
+            state: Mutex::new(state),
+            moved: Condvar::new(),
+            scale: Mutex::default(),
+            blocked_ns: AtomicU64::new(0),
+        }
     }
 
     /// The blocks of a batch.
@@ -166,35 +207,59 @@ impl<R: Family> Input<R> {
         lock(&self.state).allotted.get(&batch).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn receive(&self, column: R::Column) -> Result<(), Stopped> {
+    /// Takes many records, stamped with this moment, into the open block.
+    pub(crate) fn receive(&self, column: R::Column, wake: &Wake) -> Result<(), Stopped> {
         let records = column.len();
         if records == 0 {
-            return if self.shared.wake.is_set() { Err(Stopped) } else { Ok(()) };
+            return if wake.is_set() { Err(Stopped) } else { Ok(()) };
         }
-        self.enter(column.bytes(0..records))?;
-        let now = self.shared.clock.now_ns();
-        let stamp = Stamp { records: records as u64, first_ns: now, last_ns: now };
-        self.append(&Arc::new(column), 0..records, stamp);
-        Ok(())
+        self.enter(column.bytes(0..records), wake)?;
+        self.join(&Arc::new(column))
     }
 
+    /// Adds records, for which there is room, to the open block, stamped with this moment.
+    pub(crate) fn join(&self, column: &Arc<R::Column>) -> Result<(), Stopped> {
+        let records = column.len();
+        if records == 0 { Ok(()) } else { self.append(column, 0..records, self.arrival(records)) }
+    }
+
+    /// Takes one record, stamped with this moment, into the open block.
+    pub(crate) fn receive_one(&self, view: R::View<'_>, wake: &Wake) -> Result<(), Stopped> {
+        let bytes = {
+            let mut scale = lock(&self.scale);
+            scale.clear();
+            scale.push(view);
+            scale.bytes(0..1)
+        };
+        self.enter(bytes, wake)?;
+        let now_ns = self.shared.clock.now_ns();
+        self.with_open(now_ns, 1, |open| open.push(view, bytes, now_ns))
+    }
+
+    /// Takes many records, stamped with this moment, as a block of their own.
+    pub(crate) fn receive_block(&self, column: R::Column, wake: &Wake) -> Result<(), Stopped> {
+        self.enter(column.bytes(0..column.len()), wake)?;
+        self.place(&Arc::new(column))
+    }
+
+    /// Takes records as they are meant to be sent.
     pub(crate) fn plan(
         &self,
         column: &Arc<R::Column>,
         range: Range<usize>,
-        first_ns: u64,
-        last_ns: u64,
+        (first_ns, last_ns): (u64, u64),
+        wake: &Wake,
     ) -> Result<Handover, Stopped> {
         debug_assert!(last_ns < self.shared.cut_after(first_ns), "records of one hand-over belong to one block");
-        let blocked_ns = self.enter(column.bytes(range.clone()))?;
+        let blocked_ns = self.enter(column.bytes(range.clone()), wake)?;
         let stamp = Stamp { records: range.len() as u64, first_ns, last_ns };
-        self.append(column, range, stamp);
+        self.append(column, range, stamp)?;
         Ok(Handover { blocked_ns, at_ns: self.shared.clock.now_ns() })
     }
 
     /// Waits for room; returns how long.
-    fn enter(&self, bytes: u64) -> Result<u64, Stopped> {
-        let Shared { budget, wake, clock, .. } = &*self.shared;
+    pub(crate) fn enter(&self, bytes: u64, wake: &Wake) -> Result<u64, Stopped> {
+        let Shared { budget, clock, .. } = &*self.shared;
         if wake.is_set() {
             return Err(Stopped);
         }
@@ -204,15 +269,47 @@ impl<R: Family> Input<R> {
         budget.acquire(bytes, self.planned, wake, &**clock, booked).ok_or(Stopped)
     }
 
-    fn append(&self, column: &Arc<R::Column>, range: Range<usize>, stamp: Stamp) {
+    /// Adds a block of its own, for which there is room.
+    pub(crate) fn place(&self, column: &Arc<R::Column>) -> Result<(), Stopped> {
+        let records = column.len();
+        let stamp = self.arrival(records);
         let mut state = lock(&self.state);
-        if state.open.as_ref().is_some_and(|open| stamp.first_ns >= open.boundary_ns) {
-            state.close();
+        if state.shut {
+            return Err(Stopped);
+        }
+        state.close_open();
+        let mut block = Block::new(state.next_sequence, self.shared.cut_after(stamp.first_ns));
+        state.next_sequence += stamp.records;
+        // An empty block is a task all the same, as an empty partition is in Spark.
+        if records > 0 {
+            block.append(column, 0..records, stamp);
+        }
+        state.closed.push(Arc::new(block));
+        Ok(())
+    }
+
+    fn arrival(&self, records: usize) -> Stamp {
+        let now_ns = self.shared.clock.now_ns();
+        Stamp { records: records as u64, first_ns: now_ns, last_ns: now_ns }
+    }
+
+    fn append(&self, column: &Arc<R::Column>, range: Range<usize>, stamp: Stamp) -> Result<(), Stopped> {
+        self.with_open(stamp.first_ns, stamp.records, |open| open.append(column, range, stamp))
+    }
+
+    /// Adds `records` records to the block that is open at `time_ns`.
+    fn with_open(&self, time_ns: u64, records: u64, add: impl FnOnce(&mut OpenBlock<R>)) -> Result<(), Stopped> {
+        let mut state = lock(&self.state);
+        if state.shut {
+            return Err(Stopped);
+        }
+        if state.open.as_ref().is_some_and(|open| time_ns >= open.boundary_ns()) {
+            state.close_open();
         }
         let sequence = state.next_sequence;
-        state.next_sequence += stamp.records;
-        let open = state.open.get_or_insert_with(|| Block::new(sequence, self.shared.cut_after(stamp.first_ns)));
-        open.append(column, range, stamp);
+        state.next_sequence += records;
+        add(state.open.get_or_insert_with(|| OpenBlock::new(sequence, self.shared.cut_after(time_ns))));
+        Ok(())
     }
 
     pub(crate) fn advance_watermark(&self, intended_ns: u64) {
@@ -239,16 +336,16 @@ impl<R: Family> Input<R> {
         self.finish();
     }
 
-    pub(crate) fn report(&self, message: String) {
-        let listeners = self.shared.listeners.read().unwrap_or_else(PoisonError::into_inner);
-        listeners.iter().for_each(|listener| listener.source_reported(&self.name, &message));
+    /// Tells the listeners. One that panics fails the context, not the source.
+    pub(crate) fn report(&self, message: &str) {
+        self.shared.report(&self.name, message);
     }
 }
 
 impl<R: Family> State<R> {
-    fn close(&mut self) {
+    fn close_open(&mut self) {
         if let Some(open) = self.open.take() {
-            self.closed.push(Arc::new(open));
+            self.closed.push(Arc::new(open.close()));
         }
     }
 }
@@ -263,8 +360,8 @@ impl<R: Family> AnyInput for Input<R> {
         }
         // The last batch of a stop takes whatever was handed over.
         let by_intended_time = self.planned && !self.shared.wake.is_set();
-        if state.open.as_ref().is_some_and(|open| !by_intended_time || open.boundary_ns <= due_ns) {
-            state.close();
+        if state.open.as_ref().is_some_and(|open| !by_intended_time || open.boundary_ns() <= due_ns) {
+            state.close_open();
         }
         let taken: Vec<_> = if by_intended_time {
             let later = state.closed.iter().position(|block| block.boundary_ns > due_ns).unwrap_or(state.closed.len());
@@ -292,6 +389,10 @@ impl<R: Family> AnyInput for Input<R> {
         lock(&self.state).allotted.remove(&batch);
     }
 
+    fn close(&self) {
+        lock(&self.state).shut = true;
+    }
+
     fn accepted(&self) -> u64 {
         lock(&self.state).next_sequence
     }
@@ -299,7 +400,7 @@ impl<R: Family> AnyInput for Input<R> {
     fn waiting(&self) -> u64 {
         let state = lock(&self.state);
         let closed: u64 = state.closed.iter().map(|block| block.records).sum();
-        closed + state.open.as_ref().map_or(0, |open| open.records)
+        closed + state.open.as_ref().map_or(0, OpenBlock::records)
     }
 
     fn counts(&self) -> Vec<(&'static str, u64)> {

@@ -2,7 +2,7 @@
 
 use crate::record::{Column, TextColumn};
 
-/// How often each oddity was seen. All but `too_long` are taken as they are; a line over the limit is dropped whole.
+/// How often each oddity was seen. `too_long`, `keep_alives` and `truncated` were dropped, all others taken as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LineCounts {
     /// Lines over the limit; dropped.
@@ -17,6 +17,10 @@ pub struct LineCounts {
     pub crlf: u64,
     /// Lines without a byte.
     pub empty: u64,
+    /// Lines without a byte where the protocol means them as a sign of life; dropped.
+    pub keep_alives: u64,
+    /// Lines whose end never came, where a line without its end is not a whole one; dropped.
+    pub truncated: u64,
 }
 
 impl LineCounts {
@@ -29,6 +33,8 @@ impl LineCounts {
             ("lone_cr", self.lone_cr),
             ("crlf", self.crlf),
             ("empty", self.empty),
+            ("keep_alives", self.keep_alives),
+            ("truncated", self.truncated),
         ]
         .into_iter()
     }
@@ -39,6 +45,7 @@ pub struct LineSplitter {
     limit_bytes: usize,
     partial: Vec<u8>,
     dropping: bool,
+    drops_empty: bool,
     /// The last byte was a `\r`: a `\n` that follows belongs to the same line end.
     after_cr: bool,
     counts: LineCounts,
@@ -51,9 +58,17 @@ impl LineSplitter {
             limit_bytes,
             partial: Vec::new(),
             dropping: false,
+            drops_empty: false,
             after_cr: false,
             counts: LineCounts::default(),
         }
+    }
+
+    /// The same splitter, dropping lines without a byte as signs of life.
+    #[must_use]
+    pub fn without_keep_alives(mut self) -> Self {
+        self.drops_empty = true;
+        self
     }
 
     /// Appends the lines that end in this chunk.
@@ -94,6 +109,17 @@ impl LineSplitter {
         self.counts.lone_cr += u64::from(std::mem::take(&mut self.after_cr));
     }
 
+    /// The stream has broken off: what is left without a line end is dropped and counted.
+    pub fn break_off(&mut self) {
+        if std::mem::take(&mut self.dropping) {
+            self.counts.too_long += 1;
+        } else {
+            self.counts.truncated += u64::from(!self.partial.is_empty());
+        }
+        self.partial.clear();
+        self.counts.lone_cr += u64::from(std::mem::take(&mut self.after_cr));
+    }
+
     /// What was odd so far.
     pub fn counts(&self) -> &LineCounts {
         &self.counts
@@ -127,6 +153,10 @@ impl LineSplitter {
     }
 
     fn take_line(&mut self, line: &[u8], out: &mut TextColumn) {
+        if line.is_empty() && self.drops_empty {
+            self.counts.keep_alives += 1;
+            return;
+        }
         self.counts.empty += u64::from(line.is_empty());
         self.counts.nul += u64::from(memchr::memchr(0, line).is_some());
         self.counts.invalid_utf8 += u64::from(std::str::from_utf8(line).is_err());
@@ -180,6 +210,24 @@ mod tests {
         }
         splitter.feed(b"\nnext\n", &mut out);
         assert_eq!((out.len(), splitter.counts().too_long), (1, 1));
+    }
+
+    #[test]
+    fn signs_of_life_are_dropped_and_counted() {
+        let (mut splitter, mut out) = (LineSplitter::new(100).without_keep_alives(), TextColumn::default());
+        splitter.feed(b"\r\na\r\n\n\nb\n", &mut out);
+        assert_eq!((out.len(), splitter.counts().keep_alives, splitter.counts().empty), (2, 3, 0));
+    }
+
+    #[test]
+    fn a_line_that_broke_off_is_counted_and_nothing_of_it_is_left() {
+        let (mut splitter, mut out) = (LineSplitter::new(5), TextColumn::default());
+        for text in [&b"whole\nhal"[..], b"toolong", b"ok\n"] {
+            splitter.feed(text, &mut out);
+            splitter.break_off();
+        }
+        assert_eq!((out.view(0), out.view(1), out.len()), (&b"whole"[..], &b"ok"[..], 2));
+        assert_eq!((splitter.counts().truncated, splitter.counts().too_long), (1, 1));
     }
 
     proptest! {

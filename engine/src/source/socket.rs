@@ -1,123 +1,69 @@
 //! Lines of text from a TCP peer, as Spark's socketTextStream reads them: we connect, and connect again when the peer goes.
 
-use super::{LineCounts, LineSplitter, Receiver, Store};
+use super::feed::LineFeed;
+use super::tcp::{Connection, End};
+use super::{LineSplitter, Receiver, Store};
 use crate::error::EngineError;
-use crate::record::{Text, TextColumn};
-use std::io::{ErrorKind, Read};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::thread::JoinHandle;
+use crate::record::Text;
 use std::time::Duration;
 
-const CHUNK_BYTES: usize = 64 << 10;
-/// How long a read or connect may keep the thread from seeing that it should stop.
-const PATIENCE: Duration = Duration::from_millis(100);
-const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
-
+#[derive(Clone)]
 pub(crate) struct SocketReceiver {
     address: String,
     line_limit_bytes: usize,
     restart_delay: Duration,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl SocketReceiver {
     pub(crate) fn new(address: String, line_limit_bytes: usize, restart_delay: Duration) -> Self {
-        SocketReceiver { address, line_limit_bytes, restart_delay, thread: None }
+        SocketReceiver { address, line_limit_bytes, restart_delay }
     }
 }
 
 impl Receiver<Text> for SocketReceiver {
     fn on_start(&mut self, store: Store<Text>) -> Result<(), EngineError> {
-        let (address, limit, delay) = (self.address.clone(), self.line_limit_bytes, self.restart_delay);
-        let body = move || receive(&address, limit, delay, &store);
-        let thread = std::thread::Builder::new().name("db-socket".into()).spawn(body);
-        self.thread = Some(
-            thread.map_err(|error| EngineError::Thread { thread: "db-socket".into(), problem: error.to_string() })?,
-        );
-        Ok(())
+        let peer = self.clone();
+        store.clone().spawn("db-socket", move || peer.receive(&store))
     }
 
-    fn on_stop(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            // A panic in there has been reported by then; there is nothing left to do about it.
-            drop(thread.join());
-        }
-    }
+    fn on_stop(&mut self) {}
 }
 
-fn receive(address: &str, limit: usize, delay: Duration, store: &Store<Text>) {
-    while !store.is_stopped() {
-        match connect(address, store) {
-            Ok(stream) => {
-                store.report(format!("connected to {address}"));
-                store.count_input("connections", 1);
-                let end = read_lines(stream, limit, store);
-                if !store.is_stopped() {
-                    store.report(format!("{end}; connecting again in {delay:?}"));
+impl SocketReceiver {
+    fn receive(&self, store: &Store<Text>) {
+        let (address, delay) = (&self.address, self.restart_delay);
+        while !store.is_stopped() {
+            let trouble = match Connection::open(address, None, store.wake(), &**store.clock()) {
+                Ok(connection) => {
+                    store.report(format!("connected to {address}"));
+                    store.count_input("connections", 1);
+                    self.read_lines(connection, store).map(|end| format!("{end}; connecting again in {delay:?}"))
                 }
+                Err(problem) => Some(format!(
+                    "cannot connect to {address}: {problem}; trying again in {delay:?} (is a server listening there? `nc -lk PORT` makes one)"
+                )),
+            };
+            if let Some(trouble) = trouble
+                && !store.is_stopped()
+            {
+                store.report(trouble);
             }
-            Err(problem) => store.report(format!(
-                "cannot connect to {address}: {problem}; trying again in {delay:?} (is a server listening there? `nc -lk PORT` makes one)"
-            )),
-        }
-        store.wake().sleep(delay);
-    }
-}
-
-fn connect(address: &str, store: &Store<Text>) -> Result<TcpStream, String> {
-    let addresses = address.to_socket_addrs().map_err(|error| error.to_string())?;
-    let mut problem = "the name has no address".to_owned();
-    for address in addresses.take_while(|_| !store.is_stopped()) {
-        match TcpStream::connect_timeout(&address, CONNECT_PATIENCE) {
-            Ok(stream) => {
-                return stream.set_read_timeout(Some(PATIENCE)).map(|()| stream).map_err(|error| error.to_string());
-            }
-            Err(error) => problem = error.to_string(),
+            store.wake().sleep(delay);
         }
     }
-    Err(problem)
-}
 
-/// Reads until the peer goes or the context stops; says why it ended.
-fn read_lines(mut stream: TcpStream, limit: usize, store: &Store<Text>) -> String {
-    let mut splitter = LineSplitter::new(limit);
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let mut counted = LineCounts::default();
-    let end = loop {
-        if store.is_stopped() {
-            return "stopped".into();
-        }
-        let read = match stream.read(&mut chunk) {
-            Ok(0) => break "the peer closed the connection".to_owned(),
-            Ok(read) => read,
-            Err(error) if is_passing(error.kind()) => continue,
-            Err(error) => break format!("the connection broke: {error}"),
+    /// Reads until the peer goes, which it says, or the receiver is stopped.
+    fn read_lines(&self, mut connection: Connection<'_>, store: &Store<Text>) -> Option<String> {
+        let mut lines = LineFeed::new(LineSplitter::new(self.line_limit_bytes), store);
+        let end = loop {
+            match connection.read() {
+                Ok(bytes) => lines.take(bytes).ok()?,
+                Err(End::Stopped) => return None,
+                Err(End::Broke(problem)) => break format!("the connection broke: {problem}"),
+                Err(End::Closed | End::Stalled) => break "the peer closed the connection".to_owned(),
+            }
         };
-        let mut lines = TextColumn::default();
-        splitter.feed(&chunk[..read], &mut lines);
-        count_new(splitter.counts(), &mut counted, store);
-        if store.store_column(lines).is_err() {
-            return "stopped".into();
-        }
-    };
-    let mut last = TextColumn::default();
-    splitter.end(&mut last);
-    count_new(splitter.counts(), &mut counted, store);
-    match store.store_column(last) {
-        Ok(()) => end,
-        Err(_) => "stopped".into(),
+        lines.end().ok()?;
+        Some(end)
     }
-}
-
-fn is_passing(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
-}
-
-fn count_new(counts: &LineCounts, counted: &mut LineCounts, store: &Store<Text>) {
-    for ((kind, now), (_, before)) in counts.iter().zip(counted.iter()) {
-        if now > before {
-            store.count_input(kind, now - before);
-        }
-    }
-    *counted = *counts;
 }
