@@ -5,7 +5,7 @@ mod runner;
 pub use crate::dstream::StopReport;
 
 use crate::clock::{Clock, MonotonicClock, Wake, lock};
-use crate::dstream::{AnyReceiver, DStream, Graph, SourceNode};
+use crate::dstream::{AnyReceiver, BatchTime, DStream, Graph, SourceNode, operator};
 use crate::error::EngineError;
 use crate::metrics::BatchListener;
 use crate::record::{Family, Text};
@@ -114,6 +114,22 @@ impl StreamingContext {
         let handle = QueueHandle::new();
         let stream = self.input("queue", QueueReceiver { handle: handle.clone() }, false);
         (handle, stream)
+    }
+
+    /// The records of all streams together. They must belong to this context, slide alike and be at least one.
+    #[track_caller]
+    pub fn union<R: Family>(&self, streams: &[DStream<R>]) -> DStream<R> {
+        DStream::union_of(&self.graph, streams, operator("union"))
+    }
+
+    /// What `function` makes of each batch of several streams, as [`DStream::transform`] does of one.
+    #[track_caller]
+    pub fn transform<A: Family, B: Family>(
+        &self,
+        streams: &[DStream<A>],
+        function: impl Fn(&[DStream<A>], BatchTime) -> DStream<B> + Send + Sync + 'static,
+    ) -> DStream<B> {
+        DStream::transform_of(&self.graph, streams, function, operator("transform"))
     }
 
     fn input<R: Family>(&self, name: &str, receiver: impl Receiver<R> + 'static, planned: bool) -> DStream<R> {

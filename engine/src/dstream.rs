@@ -3,7 +3,12 @@
 //! Operators are lazy. A job is a graph of nodes; for each batch, records are pushed through it in chunks of borrowed views,
 //! so that a chain of narrow operators costs one virtual call per chunk and no copy of any record.
 
+mod combine;
+mod dataset;
+mod emit;
 mod graph;
+mod group;
+mod join;
 mod keyed;
 mod output;
 mod partitions;
@@ -18,8 +23,10 @@ mod source;
 mod stateless;
 mod transform;
 mod union;
+mod versions;
 mod window;
 
+pub use dataset::Dataset;
 pub(crate) use graph::{AnyReceiver, Parts};
 pub use graph::{Graph, StopReport};
 pub use output::{Batch, Printable};
@@ -171,6 +178,6 @@ fn push_stage<R: Family, L: Sink<R> + Send>(
 }
 
 #[track_caller]
-fn operator(name: &'static str) -> Operator {
+pub(crate) fn operator(name: &'static str) -> Operator {
     Operator { name, location: std::panic::Location::caller() }
 }

@@ -31,6 +31,9 @@ pub trait Family: Sized + Send + Sync + 'static {
     type View<'a>: Copy + Send;
     /// How many records are kept together.
     type Column: Column<Self>;
+
+    /// The same view for a shorter time: what lets a view of a block stand beside one of something else.
+    fn reborrow<'short, 'long: 'short>(view: Self::View<'long>) -> Self::View<'short>;
 }
 
 /// Records of one family, kept together: what blocks, exchanges and windows are made of.

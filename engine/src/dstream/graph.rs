@@ -1,5 +1,6 @@
 //! The graph of a job: inputs, scheduled nodes, outputs, and what is wrong with it.
 
+use super::versions::Versions;
 use super::{Output, PrintSink, Scheduled};
 use crate::clock::lock;
 use crate::error::EngineError;
@@ -34,6 +35,7 @@ pub struct Graph {
     parts: Mutex<Parts>,
     receivers: Mutex<Vec<Box<dyn AnyReceiver>>>,
     print_sink: PrintSink,
+    versions: Arc<Versions>,
     build: Mutex<Build>,
 }
 
@@ -55,12 +57,14 @@ struct Build {
 
 impl Graph {
     pub(crate) fn new(settings: Settings) -> Self {
+        let versions = Arc::new(Versions::default());
         Graph {
             settings: Arc::new(settings),
             one_batch: false,
-            parts: Mutex::default(),
+            parts: Mutex::new(Parts { scheduled: vec![versions.clone()], ..Parts::default() }),
             receivers: Mutex::default(),
             print_sink: PrintSink::default(),
+            versions,
             build: Mutex::default(),
         }
     }
@@ -74,6 +78,7 @@ impl Graph {
             parts: Mutex::default(),
             receivers: Mutex::default(),
             print_sink,
+            versions: self.versions.clone(),
             build: Mutex::default(),
         }
     }
@@ -121,6 +126,10 @@ impl Graph {
 
     pub(crate) fn needs_print_sink(&self, operator: Operator) {
         lock(&self.build).needs_print_sink.get_or_insert(operator);
+    }
+
+    pub(crate) fn versions(&self) -> Arc<Versions> {
+        self.versions.clone()
     }
 
     pub(crate) fn print_sink(&self) -> PrintSink {

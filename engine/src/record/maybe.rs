@@ -13,6 +13,10 @@ pub struct Maybe<R>(PhantomData<fn() -> R>);
 impl<R: Family> Family for Maybe<R> {
     type View<'a> = Option<R::View<'a>>;
     type Column = MaybeColumn<R>;
+
+    fn reborrow<'short, 'long: 'short>(view: Option<R::View<'long>>) -> Option<R::View<'short>> {
+        view.map(R::reborrow)
+    }
 }
 
 /// The records that are there in a column, and for each record its place in it.
