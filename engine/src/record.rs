@@ -58,6 +58,11 @@ pub trait Column<R: Family>: Default + Serialize + DeserializeOwned + Send + Syn
     /// Payload bytes of the records in `range`.
     fn bytes(&self, range: std::ops::Range<usize>) -> u64;
 
+    /// The parts fit together: what serde read need not, as it looks at each part alone.
+    fn is_sound(&self) -> bool {
+        true
+    }
+
     /// Appends the rkyv form to `out`, whose length is a multiple of [`SECTION_ALIGNMENT`].
     ///
     /// # Errors

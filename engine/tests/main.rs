@@ -7,6 +7,8 @@ mod bench;
 mod failures;
 /// The two identities, and what each batch reports.
 mod identities;
+/// Keyed operators: groups, joins, datasets.
+mod joins;
 /// Stateless and keyed operators.
 mod operators;
 /// `print` and `for_each_batch`.

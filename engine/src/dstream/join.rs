@@ -118,10 +118,10 @@ struct JoinNode<K: Key, V: Family, W: Family, L, R> {
 impl<K: Key, V: Family, W: Family, L, R> JoinNode<K, V, W, L, R> {
     fn build(&self, run: &mut JobRun<'_>, records: u64) -> Result<Arc<Vec<Built<K>>>, EngineError> {
         let (left, right) = (self.left.routed(run.batch), self.right.routed(run.batch));
-        let made: Made<Built<K>> = room(left.len());
+        let made: Made<Built<K>> = room(self.left.partitions());
         run.stage(
             Stage::Group,
-            left.len(),
+            made.len(),
             records,
             || (),
             |(), partition| {

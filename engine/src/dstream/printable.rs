@@ -1,6 +1,6 @@
 //! The text of a record: what `print` shows and text files hold.
 
-use crate::record::{Family, Own, OwnedRecord, Pair, Text};
+use crate::record::{Family, List, ListView, Maybe, Own, OwnedRecord, Pair, Text};
 use std::fmt::Write as _;
 
 /// Families whose records `print` can write.
@@ -41,6 +41,33 @@ impl<A: Printable, B: Printable> Printable for Pair<A, B> {
         A::print(a, out);
         out.push(',');
         B::print(b, out);
+        out.push(')');
+    }
+}
+
+/// As Scala prints what a grouping gives: `CompactBuffer(a, b)`.
+impl<R: Printable> Printable for List<R> {
+    fn print(view: ListView<'_, R>, out: &mut String) {
+        out.push_str("CompactBuffer(");
+        for (index, record) in view.iter().enumerate() {
+            if index > 0 {
+                out.push_str(", ");
+            }
+            R::print(record, out);
+        }
+        out.push(')');
+    }
+}
+
+/// As Scala prints an option: `Some(a)` or `None`.
+impl<R: Printable> Printable for Maybe<R> {
+    fn print(view: Option<R::View<'_>>, out: &mut String) {
+        let Some(record) = view else {
+            out.push_str("None");
+            return;
+        };
+        out.push_str("Some(");
+        R::print(record, out);
         out.push(')');
     }
 }

@@ -140,6 +140,11 @@ impl<R: Family> Column<List<R>> for ListColumn<R> {
         self.records.bytes(self.span(range.clone())) + (range.len() * size_of::<u32>()) as u64
     }
 
+    fn is_sound(&self) -> bool {
+        let last = self.ends.last().map_or(0, |end| *end as usize);
+        self.ends.is_sorted() && last <= self.records.len() && self.records.is_sound()
+    }
+
     fn encode_rkyv(&self, out: &mut AlignedVec) -> Result<(), EngineError> {
         sections::encode(out, |out| Column::<u32>::encode_rkyv(&self.ends, out), |out| self.records.encode_rkyv(out))
     }

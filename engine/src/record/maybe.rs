@@ -71,6 +71,11 @@ impl<R: Family> Column<Maybe<R>> for MaybeColumn<R> {
         values + (range.len() * size_of::<u32>()) as u64
     }
 
+    fn is_sound(&self) -> bool {
+        let there = |place: &u32| *place == MISSING || (*place as usize) < self.values.len();
+        self.places.iter().all(there) && self.values.is_sound()
+    }
+
     fn encode_rkyv(&self, out: &mut AlignedVec) -> Result<(), EngineError> {
         sections::encode(out, |out| Column::<u32>::encode_rkyv(&self.places, out), |out| self.values.encode_rkyv(out))
     }

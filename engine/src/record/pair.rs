@@ -82,6 +82,10 @@ impl<K: Family, V: Family> Column<Pair<K, V>> for PairColumn<K, V> {
         self.keys.bytes(range.clone()) + self.values.bytes(range)
     }
 
+    fn is_sound(&self) -> bool {
+        self.keys.len() == self.values.len() && self.keys.is_sound() && self.values.is_sound()
+    }
+
     fn encode_rkyv(&self, out: &mut AlignedVec) -> Result<(), EngineError> {
         sections::encode(out, |out| self.keys.encode_rkyv(out), |out| self.values.encode_rkyv(out))
     }
