@@ -6,9 +6,10 @@ mod sources;
 pub use crate::dstream::StopReport;
 
 use crate::clock::{Clock, MonotonicClock, Wake, lock};
-use crate::dstream::Graph;
+use crate::dstream::{BatchTime, DStream, Graph, operator};
 use crate::error::EngineError;
 use crate::metrics::BatchListener;
+use crate::record::Family;
 use crate::schedule::job::guarded;
 use crate::schedule::pool::Pool;
 use crate::schedule::queue::Queue;
@@ -91,6 +92,22 @@ impl StreamingContext {
     /// The settings it was made with.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The records of all streams together. They must belong to this context, slide alike and be at least one.
+    #[track_caller]
+    pub fn union<R: Family>(&self, streams: &[DStream<R>]) -> DStream<R> {
+        DStream::union_of(&self.graph, streams, operator("union"))
+    }
+
+    /// What `function` makes of each batch of several streams, as [`DStream::transform`] does of one.
+    #[track_caller]
+    pub fn transform<A: Family, B: Family>(
+        &self,
+        streams: &[DStream<A>],
+        function: impl Fn(&[DStream<A>], BatchTime) -> DStream<B> + Send + Sync + 'static,
+    ) -> DStream<B> {
+        DStream::transform_of(&self.graph, streams, function, operator("transform"))
     }
 
     /// Runs this many batches back to back, with past labels, before the first live one: fills windows and state. Needs

@@ -3,13 +3,19 @@
 //! Operators are lazy. A job is a graph of nodes; for each batch, records are pushed through it in chunks of borrowed views,
 //! so that a chain of narrow operators costs one virtual call per chunk and no copy of any record.
 
+mod combine;
+mod dataset;
+mod emit;
 mod file;
 mod graph;
+mod group;
+mod join;
 mod keyed;
 mod output;
 mod partitions;
 mod per_batch;
 mod persist;
+mod printable;
 mod reduce;
 mod remember;
 mod route;
@@ -19,14 +25,17 @@ mod source;
 mod stateless;
 mod transform;
 mod union;
+mod versions;
 mod window;
 
+pub use dataset::Dataset;
 pub(crate) use file::FileNode;
 pub(crate) use graph::Parts;
 pub use graph::{Graph, StopReport};
-pub use output::{Batch, Printable};
+pub use output::Batch;
 pub(crate) use output::{Label, Output, PrintSink};
 pub use persist::StorageLevel;
+pub use printable::Printable;
 pub use remember::{Remembered, Slice};
 pub(crate) use source::SourceNode;
 pub use stateless::MapFunction;

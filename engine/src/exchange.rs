@@ -1,5 +1,6 @@
 //! From records to groups: keys, hash tables, partitions, and codecs for the way between threads.
 
+mod chains;
 pub mod codec;
 mod key;
 mod machine;
@@ -9,6 +10,7 @@ mod value;
 pub use key::{Arena, Key};
 pub use value::Value;
 
+pub(crate) use chains::{Chain, Chains, Links, for_each_keys};
 pub use machine::for_each_word;
 pub(crate) use table::{Dense, Table, TablePool};
 

@@ -31,6 +31,9 @@ pub trait Family: Sized + Send + Sync + 'static {
     type View<'a>: Copy + Send;
     /// How many records are kept together.
     type Column: Column<Self>;
+
+    /// The same view for a shorter time: what lets a view of a block stand beside one of something else.
+    fn reborrow<'short, 'long: 'short>(view: Self::View<'long>) -> Self::View<'short>;
 }
 
 /// Records of one family, kept together: what blocks, exchanges and windows are made of.
@@ -54,6 +57,11 @@ pub trait Column<R: Family>: Default + Serialize + DeserializeOwned + Send + Syn
     fn clear(&mut self);
     /// Payload bytes of the records in `range`.
     fn bytes(&self, range: std::ops::Range<usize>) -> u64;
+
+    /// The parts fit together: what serde read need not, as it looks at each part alone.
+    fn is_sound(&self) -> bool {
+        true
+    }
 
     /// Appends the rkyv form to `out`, whose length is a multiple of [`SECTION_ALIGNMENT`].
     ///

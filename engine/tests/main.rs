@@ -13,6 +13,8 @@ mod failures;
 mod http;
 /// The two identities, and what each batch reports.
 mod identities;
+/// Keyed operators: groups, joins, datasets.
+mod joins;
 /// Stateless and keyed operators.
 mod operators;
 /// `print` and `for_each_batch`.

@@ -1,5 +1,6 @@
 //! The graph of a job: inputs, scheduled nodes, outputs, and what is wrong with it.
 
+use super::versions::Versions;
 use super::{Output, PrintSink, Scheduled};
 use crate::clock::lock;
 use crate::error::EngineError;
@@ -27,6 +28,7 @@ pub struct Graph {
     one_batch: bool,
     parts: Mutex<Parts>,
     print_sink: PrintSink,
+    versions: Arc<Versions>,
     build: Mutex<Build>,
 }
 
@@ -48,16 +50,28 @@ struct Build {
 
 impl Graph {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self::empty(Arc::new(settings), PrintSink::default(), false)
+        let versions = Arc::new(Versions::default());
+        let scheduled: Vec<Arc<dyn Scheduled>> = vec![versions.clone()];
+        Graph {
+            settings: Arc::new(settings),
+            one_batch: false,
+            parts: Mutex::new(Parts { scheduled, ..Parts::default() }),
+            print_sink: PrintSink::default(),
+            versions,
+            build: Mutex::default(),
+        }
     }
 
     /// A graph for what a `transform` makes of one batch.
     pub(crate) fn for_one_batch(&self) -> Self {
-        Self::empty(self.settings.clone(), self.print_sink.clone(), true)
-    }
-
-    fn empty(settings: Arc<Settings>, print_sink: PrintSink, one_batch: bool) -> Self {
-        Graph { settings, one_batch, parts: Mutex::default(), print_sink, build: Mutex::default() }
+        Graph {
+            settings: self.settings.clone(),
+            one_batch: true,
+            parts: Mutex::default(),
+            print_sink: self.print_sink.clone(),
+            versions: self.versions.clone(),
+            build: Mutex::default(),
+        }
     }
 
     /// The first reason why the job cannot work.
@@ -102,6 +116,10 @@ impl Graph {
 
     pub(crate) fn needs_print_sink(&self, operator: Operator) {
         lock(&self.build).needs_print_sink.get_or_insert(operator);
+    }
+
+    pub(crate) fn versions(&self) -> Arc<Versions> {
+        self.versions.clone()
     }
 
     pub(crate) fn print_sink(&self) -> PrintSink {

@@ -1,6 +1,6 @@
 //! Operators on pairs: what is grouped by key.
 
-use super::shuffle::ShuffleNode;
+use super::shuffle::{Alike, ShuffleNode};
 use super::stateless::MapFunction;
 use super::{Chunk, DStream, Node, Prepared, Sink, operator};
 use crate::error::EngineError;
@@ -21,6 +21,29 @@ impl<A: Family> DStream<A> {
     }
 }
 
+impl<K: Family, V: Family> DStream<Pair<K, V>> {
+    /// Each value turned into another, beside its key: `counts.map_values::<u64>(|count| count * 100)`.
+    #[track_caller]
+    pub fn map_values<W: Family>(
+        &self,
+        function: impl for<'a> MapFunction<'a, V, W> + Send + Sync + 'static,
+    ) -> DStream<Pair<K, W>> {
+        self.map_as::<Pair<K, W>>(move |(key, value)| (key, function(value)), operator("map_values"))
+    }
+
+    /// Each value turned into any number of others, each beside its key.
+    #[track_caller]
+    pub fn flat_map_values<W: Family>(
+        &self,
+        function: impl for<'a> Fn(V::View<'a>, &mut dyn FnMut(W::View<'a>)) + Send + Sync + 'static,
+    ) -> DStream<Pair<K, W>> {
+        self.flat_map_as::<Pair<K, W>>(
+            move |(key, value), out| function(value, &mut |other| out((key, other))),
+            operator("flat_map_values"),
+        )
+    }
+}
+
 impl<K: Key, V: Value> DStream<Pair<K, V>> {
     /// The values of each key combined. `combine` must be associative and commutative.
     #[track_caller]
@@ -35,8 +58,9 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
     where
         F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync + 'static,
     {
-        let settings = self.graph.settings();
-        let node = Arc::new(ShuffleNode::new(self.node.clone(), combine, operator, settings, self.partitions()));
+        let (settings, partitions) = (self.graph.settings(), self.partitions());
+        let feed = Box::new(Alike { parent: self.node.clone(), operator });
+        let node = Arc::new(ShuffleNode::new(feed, combine, operator, settings, partitions));
         self.graph.schedule(node.clone());
         node
     }

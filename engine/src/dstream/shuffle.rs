@@ -18,8 +18,17 @@ pub(super) type Groups<K, V> = Table<K, <V as Value>::Owned>;
 /// Groups of each partition, in the order of the partitions.
 type Partitioned<K, V> = Vec<Groups<K, V>>;
 
+/// What fills the tables of a lane with groups: pairs as they are, or pairs that become another kind of value.
+pub(super) trait Feed<K: Key, V: Value, F>: Send + Sync {
+    /// As [`Node::prepare`].
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError>;
+
+    /// Adds the pairs of one partition to `tables`, one a partition of the exchange.
+    fn fill(&self, batch: u64, partition: usize, tables: &mut [Groups<K, V>], combine: &F) -> Result<(), EngineError>;
+}
+
 pub(super) struct ShuffleNode<K: Key, V: Value, F> {
-    parent: Arc<dyn Node<Pair<K, V>>>,
+    feed: Box<dyn Feed<K, V, F>>,
     combine: F,
     operator: Operator,
     codec: CodecKind,
@@ -32,14 +41,14 @@ pub(super) struct ShuffleNode<K: Key, V: Value, F> {
 
 impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> ShuffleNode<K, V, F> {
     pub(super) fn new(
-        parent: Arc<dyn Node<Pair<K, V>>>,
+        feed: Box<dyn Feed<K, V, F>>,
         combine: F,
         operator: Operator,
         settings: &Settings,
         partitions: usize,
     ) -> Self {
         ShuffleNode {
-            parent,
+            feed,
             combine,
             operator,
             codec: settings.codec,
@@ -64,12 +73,11 @@ impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Shuf
     }
 
     fn combined(&self, run: &mut JobRun<'_>) -> Result<Vec<Partitioned<K, V>>, EngineError> {
-        let prepared = self.parent.prepare(run)?;
+        let prepared = self.feed.prepare(run)?;
         let batch = run.batch;
         let make = || (0..self.partitions).map(|_| self.pool.take()).collect::<Partitioned<K, V>>();
         run.stage(Stage::Combine, prepared.partitions, prepared.records, make, |tables, partition| {
-            let sink = &mut CombineSink { tables, combine: &self.combine, operator: self.operator };
-            self.parent.push(batch, partition, sink)
+            self.feed.fill(batch, partition, tables, &self.combine)
         })
     }
 
@@ -195,6 +203,22 @@ pub(super) fn push_groups<'g, K: Key, V: Value>(
     }
     if !chunk.is_empty() {
         sink.accept(&chunk);
+    }
+}
+
+/// Pairs whose values are combined as they are.
+pub(super) struct Alike<K: Key, V: Value> {
+    pub(super) parent: Arc<dyn Node<Pair<K, V>>>,
+    pub(super) operator: Operator,
+}
+
+impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned> Feed<K, V, F> for Alike<K, V> {
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
+        self.parent.prepare(run)
+    }
+
+    fn fill(&self, batch: u64, partition: usize, tables: &mut [Groups<K, V>], combine: &F) -> Result<(), EngineError> {
+        self.parent.push(batch, partition, &mut CombineSink { tables, combine, operator: self.operator })
     }
 }
 

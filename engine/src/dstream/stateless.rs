@@ -42,7 +42,14 @@ impl<A: Family> DStream<A> {
         &self,
         function: impl for<'a> Fn(A::View<'a>, &mut dyn FnMut(B::View<'a>)) + Send + Sync + 'static,
     ) -> DStream<B> {
-        let operator = operator("flat_map");
+        self.flat_map_as(function, operator("flat_map"))
+    }
+
+    pub(super) fn flat_map_as<B: Family>(
+        &self,
+        function: impl for<'a> Fn(A::View<'a>, &mut dyn FnMut(B::View<'a>)) + Send + Sync + 'static,
+        operator: Operator,
+    ) -> DStream<B> {
         self.derive(Arc::new(FlatMapNode { parent: self.node.clone(), function, operator, records: PhantomData }))
     }
 }

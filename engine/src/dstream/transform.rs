@@ -49,7 +49,7 @@ impl<A: Family> DStream<A> {
     ) -> DStream<B> {
         let (parent, slide) = (self.node.clone(), self.slide_batches);
         let build = move |graph: &Arc<Graph>, time| function(&DStream::new(parent.clone(), graph.clone(), slide), time);
-        self.transformed(build, operator("transform"))
+        transformed(&self.graph, slide, build, operator("transform"))
     }
 
     /// What `function` makes of each batch of two streams, which must slide alike.
@@ -67,18 +67,36 @@ impl<A: Family> DStream<A> {
             let right = DStream::new(right.clone(), graph.clone(), slide);
             function(&left, &right, time)
         };
-        self.transformed(build, operator)
+        transformed(&self.graph, slide, build, operator)
     }
 
-    fn transformed<B: Family>(
-        &self,
-        build: impl Fn(&Arc<Graph>, BatchTime) -> DStream<B> + Send + Sync + 'static,
+    /// What `function` makes of each batch of several streams, which must belong to this graph, slide alike and be at least one.
+    pub(crate) fn transform_of<B: Family>(
+        graph: &Arc<Graph>,
+        streams: &[DStream<A>],
+        function: impl Fn(&[DStream<A>], BatchTime) -> DStream<B> + Send + Sync + 'static,
         operator: Operator,
     ) -> DStream<B> {
-        let node = Arc::new(TransformNode { outer: self.graph.clone(), build, operator, made: PerBatch::default() });
-        self.graph.schedule(node.clone());
-        self.derive(node)
+        graph.check_alike(streams, operator);
+        let slide = streams.first().map_or(1, |stream| stream.slide_batches);
+        let parents: Vec<Arc<dyn Node<A>>> = streams.iter().map(|stream| stream.node.clone()).collect();
+        let build = move |graph: &Arc<Graph>, time| {
+            let of_batch = |parent: &Arc<dyn Node<A>>| DStream::new(parent.clone(), graph.clone(), slide);
+            function(&parents.iter().map(of_batch).collect::<Vec<_>>(), time)
+        };
+        transformed(graph, slide, build, operator)
     }
+}
+
+fn transformed<B: Family>(
+    graph: &Arc<Graph>,
+    slide_batches: u64,
+    build: impl Fn(&Arc<Graph>, BatchTime) -> DStream<B> + Send + Sync + 'static,
+    operator: Operator,
+) -> DStream<B> {
+    let node = Arc::new(TransformNode { outer: graph.clone(), build, operator, made: PerBatch::default() });
+    graph.schedule(node.clone());
+    DStream::new(node, graph.clone(), slide_batches)
 }
 
 struct TransformNode<B: Family, F> {

@@ -1,10 +1,11 @@
 //! Streams put together.
 
 use super::per_batch::PerBatch;
-use super::{DStream, Node, Prepared, Scheduled, Sink, operator};
+use super::{DStream, Graph, Node, Prepared, Scheduled, Sink, operator};
 use crate::error::EngineError;
 use crate::record::Family;
 use crate::schedule::job::JobRun;
+use crate::schedule::operator::Operator;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,11 +13,30 @@ impl<A: Family> DStream<A> {
     /// The records of both streams. Both must have the same slide.
     #[track_caller]
     pub fn union(&self, other: &DStream<A>) -> DStream<A> {
-        self.check_beside(other, operator("union"));
-        let node =
-            Arc::new(UnionNode { parents: vec![self.node.clone(), other.node.clone()], ends: PerBatch::default() });
-        self.graph.schedule(node.clone());
-        self.derive(node)
+        DStream::union_of(&self.graph, &[self.clone(), other.clone()], operator("union"))
+    }
+
+    /// The records of all streams, which must belong to this graph, slide alike and be at least one.
+    pub(crate) fn union_of(graph: &Arc<Graph>, streams: &[DStream<A>], operator: Operator) -> DStream<A> {
+        graph.check_alike(streams, operator);
+        let parents = streams.iter().map(|stream| stream.node.clone()).collect();
+        let node = Arc::new(UnionNode { parents, ends: PerBatch::default() });
+        graph.schedule(node.clone());
+        DStream::new(node, graph.clone(), streams.first().map_or(1, |stream| stream.slide_batches))
+    }
+}
+
+impl Graph {
+    /// Refuses the job if there is no stream, or if not all of them can be put beside each other batch by batch.
+    pub(super) fn check_alike<A: Family>(self: &Arc<Self>, streams: &[DStream<A>], operator: Operator) {
+        let Some(first) = streams.first() else {
+            self.refuse(operator, "there must be at least one stream".into());
+            return;
+        };
+        if !Arc::ptr_eq(self, &first.graph) {
+            self.refuse(operator, "the streams must belong to this context".into());
+        }
+        streams[1..].iter().for_each(|other| first.check_beside(other, operator));
     }
 }
 

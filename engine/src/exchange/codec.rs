@@ -50,6 +50,10 @@ impl Encoded {
             }
             CodecKind::Json | CodecKind::None => {
                 *scratch = serde_json::from_slice(&self.bytes).map_err(|error| json_error(&error))?;
+                if !scratch.is_sound() {
+                    let problem = "the parts of a column do not fit together".into();
+                    return Err(EngineError::Codec { codec: "json", problem });
+                }
                 in_chunks(scratch.len(), |index| scratch.view(index), &mut visit);
                 Ok(scratch.len())
             }

@@ -59,12 +59,25 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         value: impl Fn(&R) -> O,
         combine: &impl Fn(O, O) -> O,
     ) {
+        Self::fold_into(tables, records, key, &value, &|there, record| combine(there, value(record)));
+    }
+
+    /// Adds records to the tables of their partitions. `create` makes the value of a new key from its first record, `merge`
+    /// adds another record to it.
+    #[inline(always)]
+    pub(crate) fn fold_into<'r, R: Copy>(
+        tables: &mut [Self],
+        records: &[R],
+        key: impl Fn(&R) -> K::View<'r>,
+        create: &impl Fn(&R) -> O,
+        merge: &impl Fn(O, &R) -> O,
+    ) {
         for group in records.chunks(GROUP) {
             tables.iter_mut().for_each(|table| table.reserve(table.len + GROUP));
             if let [table] = tables {
-                table.merge_group(group, &key, &value, combine);
+                table.merge_group(group, &key, create, merge);
             } else {
-                Self::merge_partitioned(tables, group, &key, &value, combine);
+                Self::merge_partitioned(tables, group, &key, create, merge);
             }
         }
     }
@@ -75,8 +88,8 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         &mut self,
         group: &[R],
         key: &impl Fn(&R) -> K::View<'r>,
-        value: &impl Fn(&R) -> O,
-        combine: &impl Fn(O, O) -> O,
+        create: &impl Fn(&R) -> O,
+        merge: &impl Fn(O, &R) -> O,
     ) {
         let mut probes = arrayvec::ArrayVec::<K::Probe<'r>, GROUP>::new();
         let mask = self.slots.len() - 1;
@@ -86,7 +99,7 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
             probes.push(probe);
         }
         for (record, probe) in group.iter().zip(&probes) {
-            self.merge_one(probe, value(record), combine);
+            self.merge_one(probe, || create(record), |there| merge(there, record));
         }
     }
 
@@ -96,8 +109,8 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         tables: &mut [Self],
         group: &[R],
         key: &impl Fn(&R) -> K::View<'r>,
-        value: &impl Fn(&R) -> O,
-        combine: &impl Fn(O, O) -> O,
+        create: &impl Fn(&R) -> O,
+        merge: &impl Fn(O, &R) -> O,
     ) {
         let mut probes = arrayvec::ArrayVec::<(K::Probe<'r>, usize), GROUP>::new();
         for record in group {
@@ -108,25 +121,26 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
             probes.push((probe, partition));
         }
         for (record, (probe, partition)) in group.iter().zip(&probes) {
-            tables[*partition].merge_one(probe, value(record), combine);
+            tables[*partition].merge_one(probe, || create(record), |there| merge(there, record));
         }
     }
 
     /// Adds one record; there is room.
     #[inline(always)]
-    fn merge_one(&mut self, probe: &K::Probe<'_>, value: O, combine: &impl Fn(O, O) -> O) {
+    fn merge_one(&mut self, probe: &K::Probe<'_>, create: impl FnOnce() -> O, merge: impl FnOnce(O) -> O) {
         let slots = self.slots.as_mut_slice();
         let mask = slots.len() - 1;
         let mut at = K::hash(probe) as usize;
         loop {
             let slot = &mut slots[at & mask];
             if K::matches(&slot.key, probe, &self.arena) {
-                slot.value = combine(std::mem::take(&mut slot.value), value);
+                slot.value = merge(std::mem::take(&mut slot.value));
                 return;
             }
             if K::is_vacant(&slot.key) {
+                // The value first: a panic of user code must not leave a key without one.
+                slot.value = create();
                 slot.key = K::store(probe, &mut self.arena);
-                slot.value = value;
                 self.len += 1;
                 return;
             }

@@ -10,6 +10,11 @@ macro_rules! integer_family {
         impl Family for $integer {
             type View<'a> = $integer;
             type Column = Vec<$integer>;
+
+            #[inline(always)]
+            fn reborrow<'short, 'long: 'short>(view: $integer) -> $integer {
+                view
+            }
         }
 
         impl Column<$integer> for Vec<$integer> {

@@ -13,6 +13,10 @@ pub struct List<R>(PhantomData<fn() -> R>);
 impl<R: Family> Family for List<R> {
     type View<'a> = ListView<'a, R>;
     type Column = ListColumn<R>;
+
+    fn reborrow<'short, 'long: 'short>(view: ListView<'long, R>) -> ListView<'short, R> {
+        view
+    }
 }
 
 /// Records that can be asked for by number: a column, or what was read of an encoded one.
@@ -134,6 +138,11 @@ impl<R: Family> Column<List<R>> for ListColumn<R> {
 
     fn bytes(&self, range: Range<usize>) -> u64 {
         self.records.bytes(self.span(range.clone())) + (range.len() * size_of::<u32>()) as u64
+    }
+
+    fn is_sound(&self) -> bool {
+        let last = self.ends.last().map_or(0, |end| *end as usize);
+        self.ends.is_sorted() && last <= self.records.len() && self.records.is_sound()
     }
 
     fn encode_rkyv(&self, out: &mut AlignedVec) -> Result<(), EngineError> {

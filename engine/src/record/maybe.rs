@@ -13,6 +13,10 @@ pub struct Maybe<R>(PhantomData<fn() -> R>);
 impl<R: Family> Family for Maybe<R> {
     type View<'a> = Option<R::View<'a>>;
     type Column = MaybeColumn<R>;
+
+    fn reborrow<'short, 'long: 'short>(view: Option<R::View<'long>>) -> Option<R::View<'short>> {
+        view.map(R::reborrow)
+    }
 }
 
 /// The records that are there in a column, and for each record its place in it.
@@ -65,6 +69,11 @@ impl<R: Family> Column<Maybe<R>> for MaybeColumn<R> {
             _ => 0,
         };
         values + (range.len() * size_of::<u32>()) as u64
+    }
+
+    fn is_sound(&self) -> bool {
+        let there = |place: &u32| *place == MISSING || (*place as usize) < self.values.len();
+        self.places.iter().all(there) && self.values.is_sound()
     }
 
     fn encode_rkyv(&self, out: &mut AlignedVec) -> Result<(), EngineError> {

@@ -46,6 +46,10 @@ impl<T> OwnedRecord for T where
 impl<T: OwnedRecord> Family for Own<T> {
     type View<'a> = &'a T;
     type Column = Vec<T>;
+
+    fn reborrow<'short, 'long: 'short>(view: &'long T) -> &'short T {
+        view
+    }
 }
 
 impl<T: OwnedRecord> Column<Own<T>> for Vec<T> {

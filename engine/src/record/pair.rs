@@ -13,6 +13,11 @@ pub struct Pair<K, V>(PhantomData<fn() -> (K, V)>);
 impl<K: Family, V: Family> Family for Pair<K, V> {
     type View<'a> = (K::View<'a>, V::View<'a>);
     type Column = PairColumn<K, V>;
+
+    #[inline(always)]
+    fn reborrow<'short, 'long: 'short>((key, value): Self::View<'long>) -> Self::View<'short> {
+        (K::reborrow(key), V::reborrow(value))
+    }
 }
 
 /// Keys and values in a column each.
@@ -24,6 +29,11 @@ pub struct PairColumn<K: Family, V: Family> {
 }
 
 impl<K: Family, V: Family> PairColumn<K, V> {
+    /// The keys alone, in the order of the records.
+    pub(crate) fn keys(&self) -> &K::Column {
+        &self.keys
+    }
+
     /// The values alone, in the order of the records.
     pub(crate) fn values(&self) -> &V::Column {
         &self.values
@@ -70,6 +80,10 @@ impl<K: Family, V: Family> Column<Pair<K, V>> for PairColumn<K, V> {
 
     fn bytes(&self, range: Range<usize>) -> u64 {
         self.keys.bytes(range.clone()) + self.values.bytes(range)
+    }
+
+    fn is_sound(&self) -> bool {
+        self.keys.len() == self.values.len() && self.keys.is_sound() && self.values.is_sound()
     }
 
     fn encode_rkyv(&self, out: &mut AlignedVec) -> Result<(), EngineError> {

@@ -59,6 +59,69 @@ proptest! {
     }
 }
 
+/// What groupings and outer joins give, nested as deep as they nest it.
+type Nested = Pair<List<Maybe<Text>>, Maybe<List<u64>>>;
+type NestedRecord = (Vec<Option<Vec<u8>>>, Option<Vec<u64>>);
+
+fn nested(records: &[NestedRecord]) -> <Nested as Family>::Column {
+    let mut column = <Nested as Family>::Column::default();
+    for (texts, numbers) in records {
+        let mut list = MaybeColumn::<Text>::default();
+        texts.iter().for_each(|text| list.push(text.as_deref()));
+        column.push((ListView::of(&list), numbers.as_ref().map(ListView::of)));
+    }
+    column
+}
+
+fn owned((texts, numbers): <Nested as Family>::View<'_>) -> NestedRecord {
+    let texts = texts.iter().map(|text| text.map(<[u8]>::to_vec)).collect();
+    (texts, numbers.map(|numbers| numbers.iter().collect()))
+}
+
+fn nested_records() -> impl Strategy<Value = Vec<NestedRecord>> {
+    let text = prop::option::of(prop::collection::vec(any::<u8>(), 0..20));
+    let numbers = prop::option::of(prop::collection::vec(any::<u64>(), 0..5));
+    prop::collection::vec((prop::collection::vec(text, 0..5), numbers), 0..30)
+}
+
+/// Each bit that is named flipped, and an end cut off.
+fn damaged(mut bytes: AlignedVec, flips: &[(prop::sample::Index, u8)], cut: Option<prop::sample::Index>) -> AlignedVec {
+    for (at, bit) in flips {
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+    }
+    bytes.resize(bytes.len() - cut.map_or(0, |cut| cut.index(bytes.len() / 2 + 1)), 0);
+    bytes
+}
+
+proptest! {
+    #[test]
+    fn lists_and_missing_records_survive_both_codecs(records in nested_records()) {
+        let column = nested(&records);
+        through_rkyv::<Nested>(&column, |index, view| assert_eq!(owned(view), records[index]));
+        let json = through_json::<Nested>(&column);
+        prop_assert!(json.is_sound());
+        prop_assert_eq!((0..json.len()).map(|index| owned(json.view(index))).collect::<Vec<_>>(), records);
+    }
+
+    #[test]
+    fn damaged_lists_are_refused_or_read_never_worse(records in nested_records(), flips in prop::collection::vec((any::<prop::sample::Index>(), 0u8..8), 0..4), cut in prop::option::weighted(0.3, any::<prop::sample::Index>())) {
+        let column = nested(&records);
+        let mut bytes = AlignedVec::new();
+        column.encode_rkyv(&mut bytes).expect("encodes");
+        let bytes = damaged(bytes, &flips, cut);
+        let mut scratch = <Nested as Family>::Column::default();
+        if let Ok(read) = <Nested as Family>::Column::decode_rkyv(&bytes, &mut scratch) {
+            (0..<Nested as Family>::Column::read_len(&read)).for_each(|index| drop(owned(<Nested as Family>::Column::read_view(&read, index))));
+        }
+        let mut json = AlignedVec::new();
+        serde_json::to_writer(&mut json, &column).expect("encodes");
+        if let Ok(read) = serde_json::from_slice::<<Nested as Family>::Column>(&damaged(json, &flips, cut)) && read.is_sound() {
+            (0..read.len()).for_each(|index| drop(owned(read.view(index))));
+        }
+    }
+}
+
 #[test]
 fn joined_text_is_the_lines_with_their_newlines() {
     let mut column = TextColumn::default();
