@@ -77,8 +77,7 @@ pub fn time_by_phase<'a>(batches: impl IntoIterator<Item = &'a BatchRecord>) -> 
 }
 
 /// The engine's closed list of stages, in order of execution.
-const STAGES: [&str; 9] =
-    ["map", "combine", "exchange", "reduce", "group", "window", "state", "output", "commit"];
+const STAGES: [&str; 9] = ["map", "combine", "exchange", "reduce", "group", "window", "state", "output", "commit"];
 
 /// The name under which the time before the start of a batch is shown beside its phases.
 pub const WAIT: &str = "wait";

@@ -70,10 +70,14 @@ impl<K: Key> DStream<K> {
     /// Each distinct record with the number of times it was there.
     #[track_caller]
     pub fn count_by_value(&self) -> DStream<Pair<K, u64>> {
-        let operator = operator("count_by_value");
-        let ones = self.derive(Arc::new(OnesNode { parent: self.node.clone() }));
-        let ones = DStream { exchange_partitions: self.exchange_partitions, ..ones };
+        let (operator, ones) = (operator("count_by_value"), self.ones());
         ones.derive(ones.shuffled(|a, b| a + b, operator))
+    }
+
+    /// Each record with the number 1.
+    pub(super) fn ones(&self) -> DStream<Pair<K, u64>> {
+        let ones = self.derive(Arc::new(OnesNode { parent: self.node.clone() }));
+        DStream { exchange_partitions: self.exchange_partitions, ..ones }
     }
 }
 

@@ -23,7 +23,14 @@ impl<A: Value> DStream<A> {
     /// All records of a batch combined into one; none for an empty batch. `combine` must be associative and commutative.
     #[track_caller]
     pub fn reduce(&self, combine: impl Fn(A::Owned, A::Owned) -> A::Owned + Send + Sync + 'static) -> DStream<A> {
-        let (parent, operator) = (self.node.clone(), operator("reduce"));
+        self.reduce_as(combine, operator("reduce"))
+    }
+
+    pub(super) fn reduce_as<F>(&self, combine: F, operator: Operator) -> DStream<A>
+    where
+        F: Fn(A::Owned, A::Owned) -> A::Owned + Send + Sync + 'static,
+    {
+        let parent = self.node.clone();
         let node = Arc::new(ReduceNode { parent, combine, operator, reduced: PerBatch::default() });
         self.graph.schedule(node.clone());
         self.derive(node)

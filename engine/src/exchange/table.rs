@@ -154,12 +154,6 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         self.merge_groups(other.iter(), combine);
     }
 
-    /// Adds all groups of a pane.
-    pub(crate) fn merge_dense(&mut self, other: &Dense<K, O>, combine: &impl Fn(O, O) -> O) {
-        self.reserve(self.len.max(other.len()));
-        self.merge_groups(other.iter(), combine);
-    }
-
     fn merge_groups<'o>(&mut self, others: impl Iterator<Item = (K::View<'o>, &'o O)>, combine: &impl Fn(O, O) -> O)
     where
         O: 'o,
@@ -176,13 +170,37 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         Self::merge_into(tables, &groups, |group| group.0, |group| group.1.clone(), combine);
     }
 
-    /// Changes the value of a key, which starts as the default; `false` from `change` removes the key.
-    pub(crate) fn change(&mut self, key: K::View<'_>, change: impl FnOnce(&mut O) -> bool) {
-        self.reserve(self.len + 1);
-        let probe = K::probe(key);
-        let (at, found) = self.search(&probe);
+    /// Changes the values of some keys, one after another, each with something that `change` is given. A new key starts with
+    /// the default; `false` from `change` removes the key. Look-ups overlap as in `merge_into`.
+    pub(crate) fn change_each<'r, P>(
+        &mut self,
+        mut keys: impl Iterator<Item = (K::View<'r>, P)>,
+        mut change: impl FnMut(P, &mut O) -> bool,
+    ) {
+        loop {
+            self.reserve(self.len + GROUP);
+            let mask = self.slots.len() - 1;
+            let mut group = arrayvec::ArrayVec::<(K::Probe<'r>, P), GROUP>::new();
+            for (key, given) in keys.by_ref().take(GROUP) {
+                let probe = K::probe(key);
+                prefetch(&self.slots[K::hash(&probe) as usize & mask]);
+                group.push((probe, given));
+            }
+            if group.is_empty() {
+                return;
+            }
+            for (probe, given) in group {
+                self.change_one(&probe, |value| change(given, value));
+            }
+        }
+    }
+
+    /// Changes the value of one key; there is room for it.
+    #[inline(always)]
+    fn change_one(&mut self, probe: &K::Probe<'_>, change: impl FnOnce(&mut O) -> bool) {
+        let (at, found) = self.search(probe);
         if !found {
-            self.slots[at].key = K::store(&probe, &mut self.arena);
+            self.slots[at].key = K::store(probe, &mut self.arena);
             self.len += 1;
         }
         if !change(&mut self.slots[at].value) {
@@ -350,6 +368,12 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
     }
 }
 
+impl<K: Key, O: Clone + Default> Default for Table<K, O> {
+    fn default() -> Self {
+        Table::new()
+    }
+}
+
 /// At most three quarters of the slots are taken.
 #[inline(always)]
 fn fits(keys: usize, slots: usize) -> bool {
@@ -365,10 +389,6 @@ pub(crate) struct Dense<K: Key, O> {
 impl<K: Key, O> Dense<K, O> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (K::View<'_>, &O)> {
         self.slots.iter().map(|slot| (K::view(&slot.key, &self.arena), &slot.value))
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
     }
 }
 
@@ -436,7 +456,7 @@ mod tests {
             let mut table = Table::<u64, u64>::new();
             let mut expected = BTreeMap::<u64, u64>::new();
             for (key, keep) in changes {
-                table.change(key, |count| { *count += 1; keep });
+                table.change_each([(key, ())].into_iter(), |(), count| { *count += 1; keep });
                 *expected.entry(key).or_default() += 1;
                 if !keep {
                     expected.remove(&key);
@@ -492,13 +512,14 @@ mod tests {
     #[test]
     fn a_table_of_keys_that_left_is_hollow_until_it_is_compacted() {
         let mut table = grouped::<u64>(&(0..10_000).collect::<Vec<_>>(), 1).remove(0);
-        (10..10_000).for_each(|key| table.change(key, |_| false));
+        table.change_each((10..10_000).map(|key| (key, ())), |(), _| false);
         assert!(table.is_hollow());
         let compacted = table.compacted();
         assert_eq!((compacted.len(), compacted.is_hollow()), (10, false));
         let mut long = Table::<Text, u64>::new();
         for number in 0..40_000 {
-            long.change(format!("a key of more than sixteen bytes {number}").as_bytes(), |_| number % 500 == 0);
+            let key = format!("a key of more than sixteen bytes {number}");
+            long.change_each([(key.as_bytes(), ())].into_iter(), |(), _| number % 500 == 0);
         }
         assert!(long.is_hollow() && !long.compacted().is_hollow());
     }

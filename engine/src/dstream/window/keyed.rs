@@ -1,0 +1,134 @@
+//! Windows of pairs whose values are combined per key. A slide touches the keys that come and those that go, no others.
+
+use super::carried::{Carried, Carry};
+use super::span::Span;
+use crate::dstream::shuffle::{ShuffleNode, push_groups};
+use crate::dstream::{DStream, Node, Prepared, Scheduled, Sink};
+use crate::error::EngineError;
+use crate::exchange::{Dense, Key, Table, Value};
+use crate::record::Pair;
+use crate::schedule::job::JobRun;
+use crate::schedule::operator::Operator;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// What a window knows of one key. Every pane has a key once at most.
+pub(super) trait PerKey<O>: Send + Sync + 'static {
+    /// Starts as the default when the key is in no pane.
+    type State: Clone + Default + Send + Sync + 'static;
+
+    /// A pane comes that has the key, with this value.
+    fn come(&self, state: &mut Self::State, value: &O, combine: &impl Fn(O, O) -> O);
+    /// The oldest pane with the key goes; it had this value. `false`: the key goes with it.
+    fn go(&self, state: &mut Self::State, value: &O, combine: &impl Fn(O, O) -> O) -> bool;
+    /// All values of the key combined.
+    fn total(state: &Self::State) -> &O;
+}
+
+impl<K: Key, V: Value> DStream<Pair<K, V>> {
+    /// The pairs of the window, combined by key.
+    pub(super) fn combined_window<P: PerKey<V::Owned>>(
+        &self,
+        combine: impl Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync + 'static,
+        per_key: P,
+        span: Span,
+        operator: Operator,
+    ) -> DStream<Pair<K, V>> {
+        let reduced = self.shuffled(combine, operator);
+        let partitions = reduced.partitions();
+        let keyed = Keyed { reduced, per_key, operator, keys: PhantomData };
+        let node = Arc::new(KeyedWindow { carried: Carried::new(keyed, span, partitions) });
+        self.graph.schedule(node.clone());
+        DStream::new(node, self.graph.clone(), span.slide_batches)
+    }
+}
+
+/// How the groups of one partition come and go.
+struct Keyed<K: Key, V: Value, F, P> {
+    reduced: Arc<ShuffleNode<K, V, F>>,
+    per_key: P,
+    operator: Operator,
+    keys: PhantomData<fn() -> K>,
+}
+
+impl<K, V, F, P> Carry for Keyed<K, V, F, P>
+where
+    K: Key,
+    V: Value,
+    F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync + 'static,
+    P: PerKey<V::Owned>,
+{
+    type Pane = Dense<K, V::Owned>;
+    type State = Table<K, P::State>;
+
+    fn come(&self, state: &mut Self::State, pane: &Self::Pane) {
+        self.operator.enter();
+        state.change_each(pane.iter(), |value, known| {
+            self.per_key.come(known, value, self.reduced.combine());
+            true
+        });
+    }
+
+    fn go(&self, state: &mut Self::State, pane: &Self::Pane) {
+        self.operator.enter();
+        state.change_each(pane.iter(), |value, known| self.per_key.go(known, value, self.reduced.combine()));
+    }
+
+    fn tidy(&self, state: &mut Self::State) {
+        if state.is_hollow() {
+            *state = state.compacted();
+        }
+    }
+}
+
+struct KeyedWindow<K: Key, V: Value, F, P: PerKey<V::Owned>>
+where
+    F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync + 'static,
+{
+    carried: Carried<Keyed<K, V, F, P>>,
+}
+
+impl<K, V, F, P> Scheduled for KeyedWindow<K, V, F, P>
+where
+    K: Key,
+    V: Value,
+    F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync + 'static,
+    P: PerKey<V::Owned>,
+{
+    fn observe(&self, run: &mut JobRun<'_>) -> Result<(), EngineError> {
+        if !run.fires(self.carried.span.parent_slide_batches) {
+            return Ok(());
+        }
+        let reduced = &self.carried.carry.reduced;
+        let come = reduced.prepare(run);
+        let groups = reduced.groups(run.batch);
+        let keys = come.as_ref().map_or(0, |come| come.records);
+        let slid = self.carried.slide(run, keys, |partition| groups.get(partition).map(Table::to_dense));
+        come.map(drop).and(slid)
+    }
+
+    fn release(&self, batch: u64) {
+        self.carried.release(batch);
+    }
+}
+
+impl<K, V, F, P> Node<Pair<K, V>> for KeyedWindow<K, V, F, P>
+where
+    K: Key,
+    V: Value,
+    F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync + 'static,
+    P: PerKey<V::Owned>,
+{
+    fn prepare(&self, _: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
+        self.carried.check()?;
+        let partitions = self.carried.partitions();
+        let records = (0..partitions).map(|partition| self.carried.state(partition).len() as u64).sum();
+        Ok(Prepared { partitions, records })
+    }
+
+    fn push(&self, _: u64, partition: usize, sink: &mut dyn Sink<Pair<K, V>>) -> Result<(), EngineError> {
+        let state = self.carried.state(partition);
+        push_groups::<K, V>(state.iter().map(|(key, known)| (key, P::total(known))), sink);
+        Ok(())
+    }
+}
