@@ -17,6 +17,7 @@ use crate::settings::Settings;
 use crate::source::budget::Budget;
 use crate::source::input::{Input, Shared};
 use crate::source::{QueueHandle, QueueReceiver, Receiver, SocketReceiver, Store};
+use crate::storage::{Disk, Storage};
 use runner::Runner;
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -70,12 +71,24 @@ impl StreamingContext {
     /// # Errors
     /// A setting that cannot work.
     pub fn with_clock(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, EngineError> {
+        Self::with_seams(settings, clock, Arc::new(Disk))
+    }
+
+    /// A context on any clock and any storage.
+    ///
+    /// # Errors
+    /// A setting that cannot work.
+    pub fn with_seams(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        storage: Arc<dyn Storage>,
+    ) -> Result<Self, EngineError> {
         settings.validate()?;
         let budget = Budget::new(settings.memory_limit_bytes, settings.queue_capacity);
         let block_interval_ns = settings.effective_block_interval_ns();
         let shared = Arc::new(Shared::new(clock, budget, settings.interval_ns, block_interval_ns));
         Ok(StreamingContext {
-            graph: Arc::new(Graph::new(settings.clone())),
+            graph: Arc::new(Graph::new(settings.clone(), shared.clone(), storage)),
             queue: Arc::new(Queue::new(settings.queue_capacity)),
             settings,
             shared,
@@ -92,6 +105,7 @@ impl StreamingContext {
     }
 
     /// Lines from a TCP peer that listens at `address` (`host:port`); connects again when the peer goes.
+    #[track_caller]
     pub fn socket_text_stream(&self, address: &str) -> DStream<Text> {
         let delay = Duration::from_nanos(self.settings.restart_delay_ns);
         let receiver = SocketReceiver::new(address.to_owned(), self.settings.line_limit_bytes, delay);
@@ -99,23 +113,27 @@ impl StreamingContext {
     }
 
     /// Records from a receiver, cut into batches by their arrival.
+    #[track_caller]
     pub fn receiver_stream<R: Family>(&self, name: &str, receiver: impl Receiver<R> + 'static) -> DStream<R> {
         self.input(name, receiver, false)
     }
 
     /// Records from a receiver that knows when each was meant to be sent, cut into batches by that time. A batch waits until
     /// the receiver's watermark has passed its end.
+    #[track_caller]
     pub fn planned_stream<R: Family>(&self, name: &str, receiver: impl Receiver<R> + 'static) -> DStream<R> {
         self.input(name, receiver, true)
     }
 
     /// Records that the program itself pushes.
+    #[track_caller]
     pub fn queue_stream<R: Family>(&self) -> (QueueHandle<R>, DStream<R>) {
         let handle = QueueHandle::new();
         let stream = self.input("queue", QueueReceiver { handle: handle.clone() }, false);
         (handle, stream)
     }
 
+    #[track_caller]
     fn input<R: Family>(&self, name: &str, receiver: impl Receiver<R> + 'static, planned: bool) -> DStream<R> {
         struct Bound<T, R: Family>(T, Option<Store<R>>);
         impl<R: Family, T: Receiver<R>> AnyReceiver for Bound<T, R> {
@@ -166,11 +184,13 @@ impl StreamingContext {
     /// # Errors
     /// The job cannot work, a receiver or thread cannot start, or the context was started before.
     pub fn start(&self) -> Result<(), EngineError> {
-        self.check()?;
         {
             let mut state = lock(&self.life.state);
             match *state {
-                State::Initialized => *state = State::Active,
+                State::Initialized => {
+                    self.check()?;
+                    *state = State::Active;
+                }
                 State::Active => {
                     return Err(EngineError::State { call: "start", reason: "the context is running already" });
                 }

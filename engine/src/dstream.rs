@@ -23,7 +23,7 @@ mod window;
 
 pub(crate) use graph::{AnyReceiver, Parts};
 pub use graph::{Graph, StopReport};
-pub use output::Batch;
+pub use output::{Batch, Outcome, Partition};
 pub(crate) use output::{Label, Output, PrintSink};
 pub use persist::StorageLevel;
 pub use printable::Printable;

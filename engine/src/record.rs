@@ -7,6 +7,7 @@ mod derive;
 mod integer;
 mod list;
 mod maybe;
+mod name;
 mod own;
 mod pair;
 mod sections;
@@ -31,6 +32,11 @@ pub trait Family: Sized + Send + Sync + 'static {
     type View<'a>: Copy + Send;
     /// How many records are kept together.
     type Column: Column<Self>;
+
+    /// Its name in stored files, by which a reader knows that it has the right one: without the paths of modules.
+    fn name() -> String {
+        name::without_paths(std::any::type_name::<Self>())
+    }
 }
 
 /// Records of one family, kept together: what blocks, exchanges and windows are made of.

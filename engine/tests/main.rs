@@ -15,6 +15,8 @@ mod outputs;
 mod overload;
 /// Planned sources: what belongs to a batch.
 mod planned;
+/// Directories of files per batch.
+mod saves;
 /// Lines from a real TCP peer.
 mod socket;
 /// Ticks, labels, priming, the life of a context.

@@ -65,6 +65,7 @@ impl<A: Family> DStream<A> {
         self.transformed(build, operator)
     }
 
+    #[track_caller]
     fn transformed<B: Family>(
         &self,
         build: impl Fn(&Arc<Graph>, BatchTime) -> DStream<B> + Send + Sync + 'static,

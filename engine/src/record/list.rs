@@ -13,6 +13,10 @@ pub struct List<R>(PhantomData<fn() -> R>);
 impl<R: Family> Family for List<R> {
     type View<'a> = ListView<'a, R>;
     type Column = ListColumn<R>;
+
+    fn name() -> String {
+        format!("List<{}>", R::name())
+    }
 }
 
 /// Records that can be asked for by number: a column, or what was read of an encoded one.

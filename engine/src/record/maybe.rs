@@ -13,6 +13,10 @@ pub struct Maybe<R>(PhantomData<fn() -> R>);
 impl<R: Family> Family for Maybe<R> {
     type View<'a> = Option<R::View<'a>>;
     type Column = MaybeColumn<R>;
+
+    fn name() -> String {
+        format!("Maybe<{}>", R::name())
+    }
 }
 
 /// The records that are there in a column, and for each record its place in it.

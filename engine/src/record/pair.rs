@@ -13,6 +13,10 @@ pub struct Pair<K, V>(PhantomData<fn() -> (K, V)>);
 impl<K: Family, V: Family> Family for Pair<K, V> {
     type View<'a> = (K::View<'a>, V::View<'a>);
     type Column = PairColumn<K, V>;
+
+    fn name() -> String {
+        format!("Pair<{}, {}>", K::name(), V::name())
+    }
 }
 
 /// Keys and values in a column each.
