@@ -21,7 +21,9 @@ fn main() -> Result<(), EngineError> {
     let tweets = context.http_lines_stream(&url, options);
     let hashtags = tweets.flat_map::<Text>(|tweet, out| {
         let text = text_of(tweet);
-        text.split_whitespace().filter(|word| word.len() > 1 && word.starts_with('#')).for_each(|tag| out(tag.as_bytes()));
+        text.split_whitespace()
+            .filter(|word| word.len() > 1 && word.starts_with('#'))
+            .for_each(|tag| out(tag.as_bytes()));
     });
     let ones = hashtags.map_to_pair::<Text, u64>(|tag| (tag, 1));
     for window in [60, 10].map(Duration::from_secs) {

@@ -18,6 +18,7 @@ use crate::settings::Settings;
 use crate::source::Supervisor;
 use crate::source::budget::Budget;
 use crate::source::input::Shared;
+use crate::storage::{Disk, Storage};
 use runner::Runner;
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -72,12 +73,24 @@ impl StreamingContext {
     /// # Errors
     /// A setting that cannot work.
     pub fn with_clock(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, EngineError> {
+        Self::with_seams(settings, clock, Arc::new(Disk))
+    }
+
+    /// A context on any clock and any storage.
+    ///
+    /// # Errors
+    /// A setting that cannot work.
+    pub fn with_seams(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        storage: Arc<dyn Storage>,
+    ) -> Result<Self, EngineError> {
         settings.validate()?;
         let budget = Budget::new(settings.memory_limit_bytes, settings.queue_capacity);
         let block_interval_ns = settings.effective_block_interval_ns();
         let shared = Arc::new(Shared::new(clock, budget, settings.interval_ns, block_interval_ns));
         Ok(StreamingContext {
-            graph: Arc::new(Graph::new(settings.clone())),
+            graph: Arc::new(Graph::new(settings.clone(), shared.clone(), storage)),
             receivers: Supervisor::default(),
             queue: Arc::new(Queue::new(settings.queue_capacity)),
             settings,
@@ -144,11 +157,13 @@ impl StreamingContext {
     /// # Errors
     /// The job cannot work, a receiver or thread cannot start, or the context was started before.
     pub fn start(&self) -> Result<(), EngineError> {
-        self.check()?;
         {
             let mut state = lock(&self.life.state);
             match *state {
-                State::Initialized => *state = State::Active,
+                State::Initialized => {
+                    self.check()?;
+                    *state = State::Active;
+                }
                 State::Active => {
                     return Err(EngineError::State { call: "start", reason: "the context is running already" });
                 }

@@ -32,7 +32,7 @@ pub use dataset::Dataset;
 pub(crate) use file::FileNode;
 pub(crate) use graph::Parts;
 pub use graph::{Graph, StopReport};
-pub use output::Batch;
+pub use output::{Batch, Outcome, Partition};
 pub(crate) use output::{Label, Output, PrintSink};
 pub use persist::StorageLevel;
 pub use printable::Printable;

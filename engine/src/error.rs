@@ -55,6 +55,14 @@ pub enum EngineError {
         /// What is wrong with the bytes.
         problem: String,
     },
+    /// A file could not be read.
+    #[error("{path}: {problem}")]
+    File {
+        /// Where it is.
+        path: String,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
     /// A thread could not be started.
     #[error("cannot start thread {thread}: {problem}; lower `threads` or raise the limit of processes")]
     Thread {

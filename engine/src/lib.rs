@@ -25,10 +25,12 @@ pub mod dstream;
 pub mod error;
 pub mod exchange;
 pub mod metrics;
+pub mod object_file;
 pub mod record;
 mod schedule;
 pub mod settings;
 pub mod source;
+pub mod storage;
 
 pub use context::StreamingContext;
 pub use dstream::DStream;

@@ -7,6 +7,7 @@ mod derive;
 mod integer;
 mod list;
 mod maybe;
+mod name;
 mod own;
 mod pair;
 mod sections;
@@ -34,6 +35,11 @@ pub trait Family: Sized + Send + Sync + 'static {
 
     /// The same view for a shorter time: what lets a view of a block stand beside one of something else.
     fn reborrow<'short, 'long: 'short>(view: Self::View<'long>) -> Self::View<'short>;
+
+    /// Its name in stored files, by which a reader knows that it has the right one: without the paths of modules.
+    fn name() -> String {
+        name::without_paths(std::any::type_name::<Self>())
+    }
 }
 
 /// Records of one family, kept together: what blocks, exchanges and windows are made of.

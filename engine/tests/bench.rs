@@ -3,6 +3,7 @@
 use downbeat_engine::clock::ManualClock;
 use downbeat_engine::metrics::{BatchListener, BatchReport};
 use downbeat_engine::record::{Family, Pair, Text};
+use downbeat_engine::storage::{Disk, SimulatedDisk, Storage};
 use downbeat_engine::{DStream, EngineError, Settings, StreamingContext};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -33,9 +34,18 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(settings: Settings) -> Self {
+        Self::with(settings, Arc::new(Disk))
+    }
+
+    /// One whose outputs write to a simulated disk.
+    pub(crate) fn on_disk(settings: Settings, disk: SimulatedDisk) -> Self {
+        Self::with(settings, Arc::new(disk))
+    }
+
+    fn with(settings: Settings, storage: Arc<dyn Storage>) -> Self {
         let clock = Arc::new(ManualClock::new(START_NS));
-        let context =
-            StreamingContext::with_clock(settings.interval(INTERVAL), clock.clone()).expect("settings that work");
+        let context = StreamingContext::with_seams(settings.interval(INTERVAL), clock.clone(), storage)
+            .expect("settings that work");
         let reports = Arc::new(Reports::default());
         context.add_listener(reports.clone());
         Bench { context, clock, reports, batches_done: 0 }

@@ -27,6 +27,8 @@ mod planned;
 mod queue;
 /// Receivers of one's own: restarts, panics, errors.
 mod receivers;
+/// Directories of files per batch.
+mod saves;
 /// Lines from a real TCP peer.
 mod socket;
 /// Ticks, labels, priming, the life of a context.

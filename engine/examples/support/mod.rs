@@ -41,6 +41,9 @@ pub fn run(context: &StreamingContext, time: Option<Duration>) -> Result<(), Eng
     context.start()?;
     let ended = context.await_termination_or_timeout(time.unwrap_or(Duration::MAX));
     let report = context.stop(Duration::from_secs(10))?;
-    eprintln!("{} records taken, {} of them in no finished batch; {:?}", report.accepted, report.unfinished, report.input);
+    eprintln!(
+        "{} records taken, {} of them in no finished batch; {:?}",
+        report.accepted, report.unfinished, report.input
+    );
     ended.map(drop)
 }

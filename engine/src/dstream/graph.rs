@@ -1,13 +1,14 @@
 //! The graph of a job: inputs, scheduled nodes, outputs, and what is wrong with it.
 
 use super::versions::Versions;
-use super::{Output, PrintSink, Scheduled};
+use super::{Output, PrintSink, Scheduled, operator};
 use crate::clock::lock;
 use crate::error::EngineError;
 use crate::schedule::operator::Operator;
 use crate::settings::Settings;
-use crate::source::input::AnyInput;
-use std::collections::BTreeMap;
+use crate::source::input::{AnyInput, Shared};
+use crate::storage::Storage;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 /// What was there when a context stopped.
@@ -29,6 +30,9 @@ pub struct Graph {
     parts: Mutex<Parts>,
     print_sink: PrintSink,
     versions: Arc<Versions>,
+    storage: Arc<dyn Storage>,
+    /// Hears of what is refused after the start.
+    shared: Arc<Shared>,
     build: Mutex<Build>,
 }
 
@@ -46,10 +50,12 @@ struct Build {
     frozen: bool,
     refused: Option<EngineError>,
     needs_print_sink: Option<Operator>,
+    /// Names of the directories that outputs write.
+    directories: BTreeSet<String>,
 }
 
 impl Graph {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings, shared: Arc<Shared>, storage: Arc<dyn Storage>) -> Self {
         let versions = Arc::new(Versions::default());
         let scheduled: Vec<Arc<dyn Scheduled>> = vec![versions.clone()];
         Graph {
@@ -58,6 +64,8 @@ impl Graph {
             parts: Mutex::new(Parts { scheduled, ..Parts::default() }),
             print_sink: PrintSink::default(),
             versions,
+            storage,
+            shared,
             build: Mutex::default(),
         }
     }
@@ -70,6 +78,8 @@ impl Graph {
             parts: Mutex::default(),
             print_sink: self.print_sink.clone(),
             versions: self.versions.clone(),
+            storage: self.storage.clone(),
+            shared: self.shared.clone(),
             build: Mutex::default(),
         }
     }
@@ -90,28 +100,64 @@ impl Graph {
         &self.settings
     }
 
+    /// Adds an input; one that comes after the start is refused.
+    #[track_caller]
     pub(crate) fn input(&self, input: Arc<dyn AnyInput>, planned: bool) {
+        if self.refuse_late(operator("a source")) {
+            return;
+        }
         let mut parts = lock(&self.parts);
         parts.inputs.push(input);
         parts.has_planned |= planned;
     }
 
+    /// Adds a node with something to do at every batch; one that comes after the start is refused.
+    #[track_caller]
     pub(crate) fn schedule(&self, node: Arc<dyn Scheduled>) {
+        if self.refuse_late(operator("an operator")) {
+            return;
+        }
         lock(&self.parts).scheduled.push(node);
     }
 
     /// Adds an output; one that comes after the start is refused.
     pub(crate) fn output(&self, operator: Operator, output: Arc<dyn Output>) {
         self.refuse_in_one_batch(operator);
-        if lock(&self.build).frozen {
-            self.refuse(operator, "the graph is frozen at the start; add outputs before".into());
+        if self.refuse_late(operator) {
+            return;
         }
         lock(&self.parts).outputs.push(output);
     }
 
-    /// The job cannot work; the first reason is what `start` returns.
+    /// What is built too late is left out, and the running context fails with the reason.
+    fn refuse_late(&self, operator: Operator) -> bool {
+        let is_late = lock(&self.build).frozen;
+        if is_late {
+            self.refuse(operator, "the graph is frozen at start; build all of the job before `start`".into());
+        }
+        is_late
+    }
+
+    /// The job cannot work; the first reason is what `start` returns, or after the start `await_termination`.
     pub(crate) fn refuse(&self, operator: Operator, problem: String) {
-        lock(&self.build).refused.get_or_insert(EngineError::Job { operator: operator.to_string(), problem });
+        let refused = EngineError::Job { operator: operator.to_string(), problem };
+        let mut build = lock(&self.build);
+        if build.frozen {
+            self.shared.fail(refused.clone());
+        }
+        build.refused.get_or_insert(refused);
+    }
+
+    /// An output will write directories of this name; two that would replace each other's are refused.
+    pub(crate) fn claim_directories(&self, operator: Operator, name: String) {
+        let is_taken = !lock(&self.build).directories.insert(name.clone());
+        if is_taken {
+            self.refuse(operator, format!("another output of this job saves as {name} already; choose another prefix"));
+        }
+    }
+
+    pub(crate) fn storage(&self) -> Arc<dyn Storage> {
+        self.storage.clone()
     }
 
     pub(crate) fn needs_print_sink(&self, operator: Operator) {

@@ -54,6 +54,7 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
         self.derive(self.shuffled(combine, operator("reduce_by_key")))
     }
 
+    #[track_caller]
     pub(super) fn shuffled<F>(&self, combine: F, operator: Operator) -> Arc<ShuffleNode<K, V, F>>
     where
         F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync + 'static,

@@ -26,6 +26,7 @@ pub enum StorageLevel {
 
 impl<A: Family> DStream<A> {
     /// The same records, computed once per batch however many operators and outputs read them.
+    #[track_caller]
     pub fn persist(&self, level: StorageLevel) -> DStream<A> {
         let codec = match (level, self.graph.settings().codec) {
             (StorageLevel::Deserialized, _) => None,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 impl<A: Family> DStream<A> {
     /// One number per batch: how many records it had, 0 for an empty one.
+    #[track_caller]
     pub fn count(&self) -> DStream<u64> {
         let node = Arc::new(CountNode { parent: self.node.clone(), counted: PerBatch::default() });
         self.graph.schedule(node.clone());

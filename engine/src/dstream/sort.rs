@@ -26,6 +26,7 @@ impl<A: Family> DStream<A> {
     }
 
     /// The first records of each batch, in the order of the partitions: after `sort_by`, the top.
+    #[track_caller]
     pub fn take(&self, records: usize) -> DStream<A> {
         let node = Arc::new(TakeNode { parent: self.node.clone(), records, taken: PerBatch::default() });
         self.graph.schedule(node.clone());

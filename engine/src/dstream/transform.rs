@@ -71,6 +71,7 @@ impl<A: Family> DStream<A> {
     }
 
     /// What `function` makes of each batch of several streams, which must belong to this graph, slide alike and be at least one.
+    #[track_caller]
     pub(crate) fn transform_of<B: Family>(
         graph: &Arc<Graph>,
         streams: &[DStream<A>],

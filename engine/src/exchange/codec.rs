@@ -27,6 +27,16 @@ impl Encoded {
         Ok(Encoded { codec, bytes })
     }
 
+    /// What was encoded elsewhere, not yet validated.
+    pub(crate) fn of_bytes(codec: CodecKind, bytes: AlignedVec) -> Self {
+        Encoded { codec, bytes }
+    }
+
+    /// The encoded bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Size on the wire.
     pub fn len_bytes(&self) -> usize {
         self.bytes.len()

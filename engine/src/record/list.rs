@@ -17,6 +17,10 @@ impl<R: Family> Family for List<R> {
     fn reborrow<'short, 'long: 'short>(view: ListView<'long, R>) -> ListView<'short, R> {
         view
     }
+
+    fn name() -> String {
+        format!("List<{}>", R::name())
+    }
 }
 
 /// Records that can be asked for by number: a column, or what was read of an encoded one.

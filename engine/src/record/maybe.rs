@@ -17,6 +17,10 @@ impl<R: Family> Family for Maybe<R> {
     fn reborrow<'short, 'long: 'short>(view: Option<R::View<'long>>) -> Option<R::View<'short>> {
         view.map(R::reborrow)
     }
+
+    fn name() -> String {
+        format!("Maybe<{}>", R::name())
+    }
 }
 
 /// The records that are there in a column, and for each record its place in it.

@@ -18,6 +18,10 @@ impl<K: Family, V: Family> Family for Pair<K, V> {
     fn reborrow<'short, 'long: 'short>((key, value): Self::View<'long>) -> Self::View<'short> {
         (K::reborrow(key), V::reborrow(value))
     }
+
+    fn name() -> String {
+        format!("Pair<{}, {}>", K::name(), V::name())
+    }
 }
 
 /// Keys and values in a column each.

@@ -154,7 +154,8 @@ fn add(spans: &mut Vec<(Stage, u64)>, stage: Stage, ns: u64) {
     }
 }
 
-/// Runs user code; a panic becomes a failure that names the operator it happened in.
+/// Runs user code; a panic becomes a failure that names the operator it happened in. An unwinding error of the engine, which had to
+/// pass through user code, arrives as itself.
 pub(crate) fn guarded<T>(time_ms: i64, body: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
     operator::clear();
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| match panic.downcast::<EngineError>() {
