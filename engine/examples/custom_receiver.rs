@@ -18,11 +18,11 @@ struct Datagrams {
 
 impl Receiver<Text> for Datagrams {
     fn on_start(&mut self, store: Store<Text>) -> Result<(), EngineError> {
-        let address = self.address.clone();
+        let (address, receiving) = (self.address.clone(), store.clone());
         // A panic or an error in this thread does not end the job: the receiver is started again after a pause.
-        store.spawn("datagrams", move |store| {
-            if let Err(error) = receive(&address, store) {
-                store.restart(format!("cannot receive on {address}: {error}"));
+        store.spawn("datagrams", move || {
+            if let Err(error) = receive(&address, &receiving) {
+                receiving.restart(format!("cannot receive on {address}: {error}"));
             }
         })
     }

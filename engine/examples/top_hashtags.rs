@@ -5,7 +5,6 @@
 
 mod support;
 
-use downbeat_engine::dstream::BatchTime;
 use downbeat_engine::record::{Pair, Text};
 use downbeat_engine::source::HttpOptions;
 use downbeat_engine::{DStream, EngineError, Settings, StreamingContext};
@@ -43,7 +42,7 @@ fn text_of(tweet: &[u8]) -> String {
 fn print_top(counts: &DStream<Pair<Text, u64>>, window: Duration) {
     let sorted = counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     sorted.for_each_batch(move |batch| {
-        let time = BatchTime::of(batch);
+        let time = batch.time();
         println!("\n{time}: popular topics in the last {} seconds ({} total):", window.as_secs(), batch.len());
         let mut shown = 0;
         batch.for_each(|(tag, count)| {

@@ -21,11 +21,6 @@ impl BatchTime {
         BatchTime { milliseconds }
     }
 
-    /// Of the batch that an output is called with.
-    pub fn of<R: Family>(batch: &super::Batch<'_, R>) -> Self {
-        BatchTime { milliseconds: batch.time_ns() / 1_000_000 }
-    }
-
     /// Milliseconds since 1970.
     pub fn milliseconds(self) -> i64 {
         self.milliseconds
