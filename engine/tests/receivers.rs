@@ -2,9 +2,11 @@
 
 use crate::bench::{Bench, collect};
 use crate::live::{Lines, Live, Messages, quick, wait_for};
+use downbeat_engine::clock::{Clock, MonotonicClock, Wake};
 use downbeat_engine::record::{Column, Text, TextColumn};
 use downbeat_engine::source::{Receiver, Stopped, Store};
 use downbeat_engine::{DStream, EngineError, Settings, StreamingContext};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -293,26 +295,51 @@ fn many_single_records_are_kept_in_few_columns_and_few_stamps() {
     assert_eq!(*seen.lock().expect("no panic"), [vec![30_000]]);
 }
 
+thread_local! {
+    static SLOW: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The real clock, which takes its time on threads that are slow.
+struct SlowClock(MonotonicClock);
+
+impl Clock for SlowClock {
+    fn now_ns(&self) -> u64 {
+        if SLOW.get() {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        self.0.now_ns()
+    }
+    fn wall_offset_ns(&self) -> i64 {
+        self.0.wall_offset_ns()
+    }
+    fn sleep_until(&self, deadline_ns: u64, wake: &Wake) {
+        self.0.sleep_until(deadline_ns, wake);
+    }
+    fn join(&self) {}
+    fn leave(&self) {}
+}
+
 #[test]
 fn what_was_stored_is_in_a_batch_and_what_was_refused_is_not() {
-    let live = Live::new(quick());
-    let (place, stream) = handed_out(&live.context);
+    let context = StreamingContext::with_clock(quick(), Arc::new(SlowClock(MonotonicClock::new()))).expect("works");
+    let (place, stream) = handed_out(&context);
     let lines = Lines::of(&stream);
-    live.context.start().expect("starts");
+    context.start().expect("starts");
     let store = place.lock().expect("no panic").clone().expect("started");
-    // Threads that the engine does not know, so that nothing waits for them: the worst case for the last batch.
-    let senders: Vec<_> = (0..3)
-        .map(|sender| {
-            let store = store.clone();
-            std::thread::spawn(move || {
-                (0..).take_while(|number| store.store_block(texts(&[&format!("{sender} {number}")])).is_ok()).count()
-            })
-        })
-        .collect();
-    wait_for("some lines", || lines.all().len() > 100);
-    live.stop();
-    let stored: usize = senders.into_iter().map(|sender| sender.join().expect("no panic")).sum();
-    assert_eq!(lines.all().len(), stored);
+    // A thread that the engine does not know, so that nothing waits for it, in the middle of storing when the last batch is
+    // cut: the clock keeps it there.
+    let (sender, begins) = std::sync::mpsc::channel();
+    let storing = std::thread::spawn(move || {
+        store.store_block(texts(&["first"])).expect("not stopped");
+        SLOW.set(true);
+        sender.send(()).expect("somebody waits");
+        store.store_block(texts(&["second"])).is_ok()
+    });
+    begins.recv().expect("it begins");
+    std::thread::sleep(Duration::from_millis(50));
+    context.stop(Duration::from_secs(5)).expect("stops");
+    let expected = if storing.join().expect("no panic") { vec!["first", "second"] } else { vec!["first"] };
+    assert_eq!(lines.all(), expected);
 }
 
 #[test]
