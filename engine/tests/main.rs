@@ -19,5 +19,9 @@ mod planned;
 mod socket;
 /// Ticks, labels, priming, the life of a context.
 mod time;
-/// Windows with and without inverse.
+/// Every form of window against a plain computation.
+mod window_laws;
+/// Spark's own inputs and answers for windows.
+mod window_vectors;
+/// Windows: which lengths are refused, gaps, windows of windows.
 mod windows;
