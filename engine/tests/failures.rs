@@ -5,6 +5,7 @@ use downbeat_engine::clock::ManualClock;
 use downbeat_engine::record::Text;
 use downbeat_engine::{EngineError, Settings, StreamingContext};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[test]
@@ -102,27 +103,71 @@ fn a_failed_batch_is_an_empty_pane_of_every_window() {
     assert_eq!(*raw.lock().expect("no panic"), [vec![1], vec![1], vec![1], vec![2]]);
 }
 
-#[test]
-fn a_panic_in_a_slide_leaves_no_trace_in_later_windows() {
+/// Feeds one line a batch to a word count over the last batches, with inverse or without; `combine` may panic.
+fn windowed_counts(
+    lines: &[&str],
+    panes: u32,
+    has_inverse: bool,
+    combine: impl Fn(u64, u64) -> u64 + Send + Sync + 'static,
+    mut before: impl FnMut(usize),
+) -> (Vec<bool>, Vec<Vec<(String, u64)>>) {
     let mut bench = Bench::new(Settings::default());
-    let (feed, lines) = bench.context.queue_stream::<Text>();
-    let (two, one) = (Duration::from_millis(200), Duration::from_millis(100));
-    let ones = lines.words().map_to_pair::<Text, u64>(|word| (word, 1));
-    // A key that is in three panes at once never happens, but one of six words in two panes does: once, in the second batch.
-    let combine = |a, b| if a + b == 6 { panic!("six") } else { a + b };
-    let windowed = ones.reduce_by_key_and_inverse_window(combine, |a, b| a - b, two, one);
+    let (feed, stream) = bench.context.queue_stream::<Text>();
+    let (window, slide) = (Duration::from_millis(100) * panes, Duration::from_millis(100));
+    let ones = stream.words().map_to_pair::<Text, u64>(|word| (word, 1));
+    let windowed = if has_inverse {
+        ones.reduce_by_key_and_inverse_window(combine, |a, b| a - b, window, slide)
+    } else {
+        ones.reduce_by_key_and_window(combine, window, slide)
+    };
     let seen = crate::bench::collect_counts(&windowed);
     bench.context.start().expect("starts");
-    for line in ["a a b", "a a a a b", "a", "a c", "c"] {
+    for (number, line) in lines.iter().enumerate() {
+        before(number);
         feed.push([line.as_bytes()]).expect("not stopped");
         bench.tick();
     }
-    let failed: Vec<bool> = bench.reports().iter().map(|report| report.failure.is_some()).collect();
-    assert_eq!(failed, [false, true, false, false, false]);
-    let pair = |word: &str, count| (word.to_owned(), count);
-    let seen = seen.lock().expect("no panic");
-    assert_eq!(seen[0], [pair("a", 2), pair("b", 1)]);
-    assert_eq!(seen[2..], [vec![pair("a", 1)], vec![pair("a", 2), pair("c", 1)], vec![pair("a", 1), pair("c", 2)]]);
+    let failed = bench.reports().iter().map(|report| report.failure.is_some()).collect();
+    (failed, std::mem::take(&mut *seen.lock().expect("no panic")))
+}
+
+fn pair(word: &str, count: u64) -> (String, u64) {
+    (word.to_owned(), count)
+}
+
+#[test]
+fn a_panic_in_a_slide_leaves_no_trace_in_later_windows() {
+    for has_inverse in [true, false] {
+        // Six of a word never come in one batch, but in two: once, in the second batch.
+        let combine = |a, b| if a + b == 6 { panic!("six") } else { a + b };
+        let lines = ["a a b", "a a a a b", "a", "a c", "c"];
+        let (failed, seen) = windowed_counts(&lines, 2, has_inverse, combine, |_| ());
+        assert_eq!(failed, [false, true, false, false, false]);
+        let first = vec![pair("a", 2), pair("b", 1)];
+        let last = [vec![pair("a", 1)], vec![pair("a", 2), pair("c", 1)], vec![pair("a", 1), pair("c", 2)]];
+        // The batch that failed is an empty pane already when its own outputs run.
+        assert_eq!(seen, [&[first.clone(), first], &last[..]].concat(), "inverse: {has_inverse}");
+    }
+}
+
+#[test]
+fn a_window_that_cannot_be_mended_gives_nothing_until_it_can() {
+    for has_inverse in [true, false] {
+        let broken = Arc::new(AtomicBool::new(false));
+        let breaks = broken.clone();
+        let combine = move |a, b| if breaks.load(Ordering::Relaxed) { panic!("broken") } else { a + b };
+        let lines = ["a b", "a", "a b", "a", "b", "b"];
+        let is_broken = |number| broken.store((2..=3).contains(&number), Ordering::Relaxed);
+        let (failed, seen) = windowed_counts(&lines, 5, has_inverse, combine, is_broken);
+        assert_eq!(failed, [false, false, true, true, false, false]);
+        let expected = [
+            vec![pair("a", 1), pair("b", 1)],
+            vec![pair("a", 2), pair("b", 1)],
+            vec![pair("a", 2), pair("b", 2)],
+            vec![pair("a", 1), pair("b", 2)],
+        ];
+        assert_eq!(seen, expected, "inverse: {has_inverse}");
+    }
 }
 
 #[test]

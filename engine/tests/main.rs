@@ -35,5 +35,9 @@ mod socket;
 mod time;
 /// Whole batches and partitions: reduce, glom, repartition, sort_by, transform, persist, remember.
 mod transforms;
-/// Windows with and without inverse.
+/// Every form of window against a plain computation.
+mod window_laws;
+/// Spark's own inputs and answers for windows.
+mod window_vectors;
+/// Windows: which lengths are refused, gaps, windows of windows.
 mod windows;

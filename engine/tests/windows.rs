@@ -1,9 +1,8 @@
-//! Windows with and without inverse.
+//! Windows: lengths, slides, gaps, windows of windows.
 
 use crate::bench::{Bench, collect, plain_counts, refusal, run_lines};
 use downbeat_engine::record::{Pair, Text};
 use downbeat_engine::{DStream, EngineError, Settings};
-use proptest::prelude::*;
 use std::time::Duration;
 
 fn ones(lines: &DStream<Text>) -> DStream<Pair<Text, u64>> {
@@ -54,11 +53,24 @@ fn lengths_that_are_no_multiples_are_refused_by_name() {
 
 #[test]
 fn an_inverse_window_shorter_than_its_slide_is_refused() {
-    let error = refusal(|lines| {
-        let windowed = ones(lines).reduce_by_key_and_inverse_window(|a, b| a + b, |a, b| a - b, batches(2), batches(3));
-        drop(collect(&windowed, |_| 0));
-    });
-    assert!(error.to_string().contains("longer than the window"), "{error}");
+    type Job = fn(&DStream<Text>);
+    let jobs: [(&str, Job); 4] = [
+        ("reduce_by_key_and_inverse_window", |lines| {
+            let pairs = ones(lines);
+            drop(pairs.reduce_by_key_and_inverse_window(|a, b| a + b, |a, b| a - b, batches(2), batches(3)));
+        }),
+        ("reduce_by_inverse_window", |lines| {
+            drop(lines.count().reduce_by_inverse_window(|a, b| a + b, |a, b| a - b, batches(2), batches(3)));
+        }),
+        ("count_by_window", |lines| drop(lines.count_by_window(batches(2), batches(3)))),
+        ("count_by_value_and_window", |lines| drop(lines.count_by_value_and_window(batches(2), batches(3)))),
+    ];
+    for (name, job) in jobs {
+        let error = refusal(job);
+        let EngineError::Job { operator, problem } = &error else { panic!("{error}") };
+        assert!(operator.starts_with(&format!("{name} at ")) && operator.contains("windows.rs"), "{operator}");
+        assert!(problem.contains("longer than the window"), "{problem}");
+    }
 }
 
 #[test]
@@ -90,29 +102,4 @@ fn batches_between_two_slides_have_no_job_and_are_reported_all_the_same() {
     }
     let jobs: Vec<(bool, u64)> = bench.reports().iter().map(|report| (report.has_job, report.records)).collect();
     assert_eq!(jobs, [(false, 1), (true, 1), (false, 1), (true, 1)]);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
-    #[test]
-    fn both_windows_agree_with_a_plain_count(input in prop::collection::vec(prop::collection::vec("[a-d]{1,2}( [a-d]{1,18}){0,6}", 0..6), 1..12), length in 1u64..6, slide in 1u64..4, threads in 1usize..3) {
-        let borrowed: Vec<Vec<&str>> = input.iter().map(|lines| lines.iter().map(String::as_str).collect()).collect();
-        let slices: Vec<&[&str]> = borrowed.iter().map(Vec::as_slice).collect();
-        let settings = Settings { threads, ..Settings::default() };
-        let fires: Vec<usize> = (1..=slices.len()).filter(|number| (*number as u64).is_multiple_of(slide)).collect();
-        let expected: Vec<_> = fires.iter().map(|number| {
-            let from = number.saturating_sub(length as usize);
-            plain_counts(borrowed[from..*number].iter().flatten().copied())
-        }).collect();
-        let recomputed = run_lines(settings.clone(), &slices, |lines| {
-            ones(lines).reduce_by_key_and_window(|a, b| a + b, batches(length), batches(slide))
-        });
-        prop_assert_eq!(&recomputed[..fires.len()], &expected[..]);
-        if slide <= length {
-            let incremental = run_lines(settings, &slices, |lines| {
-                ones(lines).reduce_by_key_and_inverse_window(|a, b| a + b, |a, b| a - b, batches(length), batches(slide))
-            });
-            prop_assert_eq!(&incremental[..fires.len()], &expected[..]);
-        }
-    }
 }
