@@ -11,6 +11,7 @@ use crate::error::EngineError;
 use crate::metrics::BatchListener;
 use crate::record::Family;
 use crate::schedule::job::guarded;
+use crate::schedule::own_thread;
 use crate::schedule::pool::Pool;
 use crate::schedule::queue::Queue;
 use crate::schedule::ticker::Ticker;
@@ -222,6 +223,7 @@ impl StreamingContext {
     fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
         let prepared = move || {
             crate::clock::set_timer_slack();
+            own_thread::mark();
             body();
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(prepared);
@@ -234,8 +236,9 @@ impl StreamingContext {
     /// Waits until the context has stopped, or all its sources have ended and the last batch is done.
     ///
     /// # Errors
-    /// The first batch or source that failed.
+    /// The first batch or source that failed, or what was added to the job after the start; or the call comes from a batch.
     pub fn await_termination(&self) -> Result<(), EngineError> {
+        own_thread::refuse("await_termination")?;
         while !self.await_termination_or_timeout(Duration::from_secs(3600))? {}
         Ok(())
     }
@@ -265,8 +268,9 @@ impl StreamingContext {
     /// or run. With no time to drain, what waits is dropped and counted as unfinished.
     ///
     /// # Errors
-    /// The context was never started.
+    /// The context was never started, or the call comes from a batch (an output, a listener), which would wait for itself.
     pub fn stop(&self, drain: Duration) -> Result<StopReport, EngineError> {
+        own_thread::refuse("stop")?;
         if self.state() == State::Initialized {
             return Err(EngineError::State { call: "stop", reason: "the context was never started" });
         }

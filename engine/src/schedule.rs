@@ -2,6 +2,7 @@
 
 pub(crate) mod job;
 pub(crate) mod operator;
+pub(crate) mod own_thread;
 pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod ticker;

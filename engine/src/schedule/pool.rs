@@ -1,5 +1,6 @@
 //! Worker pools: how the tasks of one stage are spread over lanes, a lane being a thread that takes one task after another.
 
+use super::own_thread;
 use crate::clock::{Clock, lock};
 use crate::error::EngineError;
 use crate::settings::{PoolKind, Settings};
@@ -32,6 +33,7 @@ impl Pool {
 
     fn workers(count: usize) -> Result<rayon::ThreadPool, EngineError> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|index| format!("db-worker-{index}"));
+        let pool = pool.start_handler(|_| own_thread::mark());
         pool.build().map_err(|error| EngineError::Thread { thread: "db-worker".into(), problem: error.to_string() })
     }
 
