@@ -15,6 +15,7 @@ mod route;
 mod shuffle;
 mod sort;
 mod source;
+mod state;
 mod stateless;
 mod transform;
 mod union;
@@ -27,6 +28,7 @@ pub(crate) use output::{Label, Output, PrintSink};
 pub use persist::StorageLevel;
 pub use remember::{Remembered, Slice};
 pub(crate) use source::SourceNode;
+pub use state::{Mapped, State, StateSpec};
 pub use stateless::MapFunction;
 pub use transform::BatchTime;
 

@@ -3,6 +3,7 @@
 pub mod codec;
 mod key;
 mod machine;
+mod roster;
 mod table;
 mod value;
 
@@ -10,6 +11,8 @@ pub use key::{Arena, Key};
 pub use value::Value;
 
 pub use machine::for_each_word;
+pub(crate) use machine::prefetch;
+pub(crate) use roster::{NOWHERE, Roster};
 pub(crate) use table::{Dense, Table, TablePool};
 
 /// Partition of a hash among `partitions`: by its upper half, as slots of a table go by its lower half.

@@ -17,6 +17,8 @@ mod overload;
 mod planned;
 /// Lines from a real TCP peer.
 mod socket;
+/// State across batches: updates, time-outs, failures.
+mod state;
 /// Ticks, labels, priming, the life of a context.
 mod time;
 /// Windows with and without inverse.
