@@ -22,6 +22,7 @@ mod route;
 mod shuffle;
 mod sort;
 mod source;
+mod state;
 mod stateless;
 mod transform;
 mod union;
@@ -38,6 +39,7 @@ pub use persist::StorageLevel;
 pub use printable::Printable;
 pub use remember::{Remembered, Slice};
 pub(crate) use source::SourceNode;
+pub use state::{Mapped, State, StateSpec};
 pub use stateless::MapFunction;
 pub use transform::BatchTime;
 

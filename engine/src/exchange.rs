@@ -4,6 +4,7 @@ mod chains;
 pub mod codec;
 mod key;
 mod machine;
+mod roster;
 mod table;
 mod value;
 
@@ -12,6 +13,8 @@ pub use value::Value;
 
 pub(crate) use chains::{Chain, Chains, Links, for_each_keys};
 pub use machine::for_each_word;
+pub(crate) use machine::prefetch;
+pub(crate) use roster::{NOWHERE, Roster};
 pub(crate) use table::{Dense, Table, TablePool};
 
 /// Partition of a hash among `partitions`: by its upper half, as slots of a table go by its lower half.

@@ -31,6 +31,8 @@ mod receivers;
 mod saves;
 /// Lines from a real TCP peer.
 mod socket;
+/// State across batches: updates, time-outs, failures.
+mod state;
 /// Ticks, labels, priming, the life of a context.
 mod time;
 /// Whole batches and partitions: reduce, glom, repartition, sort_by, transform, persist, remember.

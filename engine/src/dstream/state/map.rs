@@ -1,0 +1,373 @@
+//! `map_with_state`: records through a function that keeps something of each key. What a batch costs follows its records and
+//! the keys that time out, not the keys that are kept.
+
+use super::super::per_batch::PerBatch;
+use super::super::route::{ByKey, RouteNode};
+use super::super::shuffle::push_groups;
+use super::super::source::push_column;
+use super::super::{BatchTime, DStream, Made, Node, Prepared, Scheduled, Sink, operator, room};
+use super::ages::Ages;
+use super::handle::{Change, State};
+use super::{StateSpec, for_each_chunk, read, write};
+use crate::clock::lock;
+use crate::error::EngineError;
+use crate::exchange::{Key, NOWHERE, Roster, Value};
+use crate::metrics::Stage;
+use crate::record::{Column, Family, Pair, PairColumn};
+use crate::schedule::job::JobRun;
+use crate::schedule::operator::Operator;
+use crate::schedule::turns::Turns;
+use std::ops::{Deref, Range};
+use std::sync::{Arc, OnceLock, RwLock};
+
+impl<K: Key, V: Family> DStream<Pair<K, V>> {
+    /// What `function` emits for each record, with a state per key that it reads and changes:
+    ///
+    /// ```
+    /// use downbeat_engine::dstream::StateSpec;
+    /// # use downbeat_engine::{Settings, StreamingContext, record::{Pair, Text}};
+    /// # let context = StreamingContext::new(Settings::default())?;
+    /// # let (_feed, visits) = context.queue_stream::<Pair<Text, u64>>();
+    /// let half_an_hour = StateSpec::new().timeout(std::time::Duration::from_secs(1_800));
+    /// let sessions = visits.map_with_state::<u64, Pair<Text, u64>>(half_an_hour, |_time, user, visit, state, out| match visit {
+    ///     Some(seconds) => state.update(state.get().unwrap_or(&0) + seconds),
+    ///     None => out((user, *state.get().expect("what times out has a state"))),
+    /// });
+    /// sessions.for_each_batch(|ended| ended.for_each(|(_user, _seconds)| ()));
+    /// sessions.snapshots().count().for_each_batch(|_| ());
+    /// # context.check()?;
+    /// # Ok::<(), downbeat_engine::EngineError>(())
+    /// ```
+    ///
+    /// It is called once per record and, with a time-out set, once more without a value for each key that times out; that key
+    /// is removed then. A key is refreshed by each call that leaves it with a state, and with records in a batch it does not time out
+    /// in it. A batch in which `function` panics changes no state and emits nothing.
+    #[track_caller]
+    pub fn map_with_state<S: Value, E: Family>(
+        &self,
+        spec: StateSpec<K, S>,
+        function: impl Fn(BatchTime, K::View<'_>, Option<V::View<'_>>, &mut State<'_, S>, &mut dyn FnMut(E::View<'_>))
+        + Send
+        + Sync
+        + 'static,
+    ) -> Mapped<K, S, E> {
+        let operator = operator("map_with_state");
+        self.graph.refuse_in_one_batch(operator);
+        let codec = self.graph.settings().codec;
+        let routed = Arc::new(RouteNode::new(self.node.clone(), codec, self.partitions()));
+        let timeout_ms = spec.timeout_ms();
+        let rosters = spec.spread(routed.partitions(), |kept: &mut Kept<S::Owned>, state| kept.state = Some(state));
+        let parts: Vec<_> =
+            rosters.into_iter().map(|roster| RwLock::new(Part::of(roster, timeout_ms.is_some()))).collect();
+        let node = Arc::new(MapNode {
+            stored: Arc::new(Stored { parts, outcomes: PerBatch::default() }),
+            routed: routed.clone(),
+            function,
+            operator,
+            slide_batches: self.slide_batches,
+            timeout_ms,
+            first_ms: OnceLock::new(),
+            turns: Turns::default(),
+        });
+        self.graph.schedule(routed);
+        self.graph.schedule(node.clone());
+        Mapped {
+            emitted: self.derive(node.stored.clone()),
+            snapshots: self.derive(Arc::new(SnapshotNode { stored: node.stored.clone() })),
+        }
+    }
+}
+
+/// What [`DStream::map_with_state`] gives: a stream of what the function emits, and beside it the states.
+pub struct Mapped<K: Key, S: Value, E: Family> {
+    emitted: DStream<E>,
+    snapshots: DStream<Pair<K, S>>,
+}
+
+impl<K: Key, S: Value, E: Family> Mapped<K, S, E> {
+    /// The state of every key after each batch. To look at all of them costs what there is.
+    pub fn snapshots(&self) -> DStream<Pair<K, S>> {
+        self.snapshots.clone()
+    }
+}
+
+impl<K: Key, S: Value, E: Family> Deref for Mapped<K, S, E> {
+    type Target = DStream<E>;
+
+    fn deref(&self) -> &DStream<E> {
+        &self.emitted
+    }
+}
+
+/// The state of a key.
+struct Kept<O> {
+    /// There is one, except while a batch runs.
+    state: Option<O>,
+    /// Number of the key's change in this batch; [`NOWHERE`] if no call was made for it.
+    change: u32,
+}
+
+impl<O> Default for Kept<O> {
+    fn default() -> Self {
+        Kept { state: None, change: NOWHERE }
+    }
+}
+
+/// The state of one partition.
+struct Part<K: Key, S: Value> {
+    roster: Roster<K, Kept<S::Owned>>,
+    /// One for each key for which a call was made in this batch.
+    changes: Vec<Change<S::Owned>>,
+    /// Only with a time-out.
+    ages: Option<Ages>,
+    /// The initial states are in the list of ages.
+    has_begun: bool,
+}
+
+impl<K: Key, S: Value> Part<K, S> {
+    fn of(roster: Roster<K, Kept<S::Owned>>, times_out: bool) -> Self {
+        Part { roster, changes: Vec::new(), ages: times_out.then(Ages::new), has_begun: false }
+    }
+
+    /// Gives memory back, and counts the idle time of the initial states from the first batch on, as Spark does.
+    fn make_ready(&mut self, first_ms: i64) {
+        if let Some(places) = self.roster.tidy()
+            && let Some(ages) = &mut self.ages
+        {
+            ages.follow(&places);
+        }
+        if !std::mem::replace(&mut self.has_begun, true)
+            && let Some(ages) = &mut self.ages
+        {
+            let places: Vec<u32> = (0..self.roster.places() as u32).collect();
+            ages.touch_each(&places, first_ms, |_| true);
+        }
+    }
+
+    /// One call for each record.
+    fn call_each<V: Family>(
+        &mut self,
+        records: &PairColumn<K, V>,
+        mut call: impl FnMut(K::View<'_>, V::View<'_>, &mut State<'_, S>),
+    ) {
+        let Part { roster, changes, .. } = self;
+        for_each_chunk::<Pair<K, V>>(records, |_, chunk| {
+            roster.place_each(
+                chunk,
+                |pair| pair.0,
+                |(key, value), place, kept| {
+                    let change = change_of(changes, place, kept);
+                    call(*key, *value, &mut State::new(&mut kept.state, change, false));
+                },
+            );
+        });
+    }
+
+    /// One last call for each key that was touched before `threshold_ms`; records of this batch keep a key from timing out.
+    fn expire(&mut self, threshold_ms: i64, mut call: impl FnMut(K::View<'_>, &mut State<'_, S>)) {
+        let Part { roster, changes, ages: Some(ages), .. } = self else { return };
+        let mut oldest = ages.oldest();
+        while let Some(place) = oldest {
+            let (key, kept) = roster.at(place);
+            // What this batch touched is moved to the end of the list when the batch has gone well, not before.
+            if kept.change == NOWHERE {
+                if ages.touched_ms(place) >= threshold_ms {
+                    return;
+                }
+                let change = change_of(changes, place, kept);
+                call(key, &mut State::new(&mut kept.state, change, true));
+                change.keep(kept.state.take());
+            }
+            oldest = ages.next(place);
+        }
+    }
+
+    /// The batch has gone well: keys without state leave, the others were touched at this time.
+    fn commit(&mut self, time_ms: i64) {
+        let Part { roster, changes, ages, .. } = self;
+        let places: Vec<u32> = changes.drain(..).map(|change| change.place).collect();
+        if let Some(ages) = ages {
+            ages.touch_each(&places, time_ms, |place| roster.at(place).1.state.is_some());
+        }
+        for place in places {
+            let (_, kept) = roster.at(place);
+            kept.change = NOWHERE;
+            if kept.state.is_none() {
+                roster.remove(place);
+            }
+        }
+    }
+
+    /// The batch has failed: everything is as it was before.
+    fn undo(&mut self) {
+        for change in self.changes.drain(..) {
+            let place = change.place;
+            let (_, kept) = self.roster.at(place);
+            kept.change = NOWHERE;
+            change.undo(&mut kept.state);
+            if kept.state.is_none() {
+                self.roster.remove(place);
+            }
+        }
+    }
+}
+
+/// The change of a key in this batch.
+fn change_of<'c, O>(changes: &'c mut Vec<Change<O>>, place: u32, kept: &mut Kept<O>) -> &'c mut Change<O> {
+    if kept.change == NOWHERE {
+        // There are no more changes than places, which a `u32` counts.
+        kept.change = changes.len() as u32;
+        changes.push(Change::none(place));
+    }
+    &mut changes[kept.change as usize]
+}
+
+struct MapNode<K: Key, V: Family, S: Value, E: Family, F> {
+    routed: Arc<RouteNode<Pair<K, V>, ByKey>>,
+    function: F,
+    operator: Operator,
+    slide_batches: u64,
+    timeout_ms: Option<i64>,
+    /// Time of the first batch, even if that failed.
+    first_ms: OnceLock<i64>,
+    stored: Arc<Stored<K, S, E>>,
+    turns: Turns,
+}
+
+/// The states, and what was emitted: all that those who read of a batch have to know.
+struct Stored<K: Key, S: Value, E: Family> {
+    parts: Vec<RwLock<Part<K, S>>>,
+    outcomes: PerBatch<Outcome<E>>,
+}
+
+/// What was emitted by each partition, or why the batch failed.
+type Outcome<E> = Result<Arc<Vec<<E as Family>::Column>>, EngineError>;
+
+impl<K, V, S, E, F> MapNode<K, V, S, E, F>
+where
+    K: Key,
+    V: Family,
+    S: Value,
+    E: Family,
+    F: Fn(BatchTime, K::View<'_>, Option<V::View<'_>>, &mut State<'_, S>, &mut dyn FnMut(E::View<'_>)) + Send + Sync,
+{
+    /// Runs the batch through every partition; all of them keep what it did, or none.
+    fn advance(&self, run: &mut JobRun<'_>) -> Outcome<E> {
+        let routed = self.routed.route(run)?;
+        self.turns.wait_for(run.batch);
+        let (parts, time_ms) = (&self.stored.parts, run.time_ms);
+        let records: u64 = routed.iter().map(|column| column.len() as u64).sum();
+        let emitted: Made<E::Column> = room(parts.len());
+        let called = run.stage(
+            Stage::State,
+            parts.len(),
+            records,
+            || (),
+            |(), partition| {
+                let part = &mut *write(&parts[partition]);
+                *lock(&emitted[partition]) = Some(self.call_all(part, &routed[partition], time_ms));
+                Ok(())
+            },
+        );
+        if let Err(error) = called {
+            parts.iter().for_each(|part| write(part).undo());
+            return Err(error);
+        }
+        run.stage(
+            Stage::State,
+            parts.len(),
+            records,
+            || (),
+            |(), partition| {
+                write(&parts[partition]).commit(time_ms);
+                Ok(())
+            },
+        )?;
+        Ok(Arc::new(emitted.into_iter().filter_map(|column| lock(&column).take()).collect()))
+    }
+
+    /// All calls of one partition; returns what they emitted.
+    fn call_all(&self, part: &mut Part<K, S>, records: &PairColumn<K, V>, time_ms: i64) -> E::Column {
+        let time = BatchTime::of_milliseconds(time_ms);
+        let mut emitted = E::Column::default();
+        let mut out = |view: E::View<'_>| emitted.push(view);
+        part.make_ready(*self.first_ms.get_or_init(|| time_ms));
+        self.operator.enter();
+        part.call_each::<V>(records, |key, value, state| (self.function)(time, key, Some(value), state, &mut out));
+        if let Some(timeout_ms) = self.timeout_ms {
+            let threshold_ms = time_ms.saturating_sub(timeout_ms);
+            part.expire(threshold_ms, |key, state| (self.function)(time, key, None, state, &mut out));
+        }
+        emitted
+    }
+}
+
+impl<K, V, S, E, F> Scheduled for MapNode<K, V, S, E, F>
+where
+    K: Key,
+    V: Family,
+    S: Value,
+    E: Family,
+    F: Fn(BatchTime, K::View<'_>, Option<V::View<'_>>, &mut State<'_, S>, &mut dyn FnMut(E::View<'_>)) + Send + Sync,
+{
+    fn observe(&self, run: &mut JobRun<'_>) -> Result<(), EngineError> {
+        if !run.fires(self.slide_batches) {
+            return Ok(());
+        }
+        self.stored.outcomes.get_or_make(run, |run| Ok(self.advance(run)))?.map(drop)
+    }
+
+    fn release(&self, batch: u64) {
+        self.stored.outcomes.take(batch);
+        self.turns.pass(batch);
+    }
+}
+
+impl<K: Key, S: Value, E: Family> Stored<K, S, E> {
+    /// What a partition emitted in a batch.
+    fn emitted(&self, batch: u64) -> Arc<Vec<E::Column>> {
+        self.outcomes.get(batch).and_then(Result::ok).unwrap_or_default()
+    }
+}
+
+/// What was emitted.
+impl<K: Key, S: Value, E: Family> Node<E> for Stored<K, S, E> {
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
+        let Some(outcome) = self.outcomes.get(run.batch) else { return Ok(Prepared::default()) };
+        let columns = outcome?;
+        Ok(Prepared { partitions: columns.len(), records: columns.iter().map(|column| column.len() as u64).sum() })
+    }
+
+    fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<E>) -> Result<(), EngineError> {
+        let columns = self.emitted(batch);
+        push_column::<E>(&columns[partition], 0..columns[partition].len(), sink);
+        Ok(())
+    }
+
+    fn push_columns(&self, batch: u64, partition: usize, visit: &mut dyn FnMut(&E::Column, Range<usize>)) -> bool {
+        let columns = self.emitted(batch);
+        visit(&columns[partition], 0..columns[partition].len());
+        true
+    }
+}
+
+/// The states after the batch.
+struct SnapshotNode<K: Key, S: Value, E: Family> {
+    stored: Arc<Stored<K, S, E>>,
+}
+
+impl<K: Key, S: Value, E: Family> Node<Pair<K, S>> for SnapshotNode<K, S, E> {
+    fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
+        let Some(outcome) = self.stored.outcomes.get(run.batch) else { return Ok(Prepared::default()) };
+        outcome?;
+        let parts = &self.stored.parts;
+        Ok(Prepared { partitions: parts.len(), records: parts.iter().map(|part| read(part).roster.len() as u64).sum() })
+    }
+
+    fn push(&self, _: u64, partition: usize, sink: &mut dyn Sink<Pair<K, S>>) -> Result<(), EngineError> {
+        let part = read(&self.stored.parts[partition]);
+        let states = part.roster.iter().filter_map(|(key, kept)| Some((key, kept.state.as_ref()?)));
+        push_groups::<K, S>(states, sink);
+        Ok(())
+    }
+}
