@@ -29,6 +29,7 @@ pub mod record;
 mod schedule;
 pub mod settings;
 pub mod source;
+mod sync;
 
 pub use context::StreamingContext;
 pub use dstream::DStream;

@@ -1,7 +1,11 @@
 //! When batches are cut, where they wait, and how their tasks are spread over threads.
 
+mod affinity;
+pub(crate) mod backpressure;
 pub(crate) mod job;
+mod merge;
 pub(crate) mod operator;
+mod pid;
 pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod ticker;

@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex};
 pub struct StopReport {
     /// Records taken from all sources.
     pub accepted: u64,
+    /// Records that sources brought and that were dropped because there was no room. With `accepted`, all that they brought.
+    pub shed: u64,
     /// Records of batches that were not done after the drain, failed ones among them, and of none yet.
     pub unfinished: u64,
     /// Oddities of input that were taken, and refusals, by kind.
@@ -125,6 +127,11 @@ impl Graph {
         lock(&self.receivers).iter_mut().try_for_each(|receiver| receiver.start())
     }
 
+    /// Whoever waits for an input's records goes on without them.
+    pub(crate) fn interrupt_inputs(&self) {
+        lock(&self.parts).inputs.iter().for_each(|input| input.interrupt());
+    }
+
     pub(crate) fn stop_receivers(&self) {
         lock(&self.receivers).drain(..).for_each(|mut receiver| receiver.stop());
     }
@@ -138,6 +145,7 @@ impl Graph {
             *counts.entry(kind).or_default() += count;
         }
         let waiting: u64 = parts.inputs.iter().map(|input| input.waiting()).sum();
-        StopReport { accepted, unfinished: unfinished + waiting, input: counts.into_iter().collect() }
+        let shed = parts.inputs.iter().map(|input| input.shed()).sum();
+        StopReport { accepted, shed, unfinished: unfinished + waiting, input: counts.into_iter().collect() }
     }
 }
