@@ -10,7 +10,7 @@ use crate::metrics::BatchListener;
 use crate::record::{Column, Family};
 use crate::settings::{Overload, Settings};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Condvar, Mutex, PoisonError, RwLock, lock, wait_at_most};
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, lock, wait_at_most};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
@@ -138,6 +138,7 @@ pub(crate) struct Allotment {
 impl Allotment {
     /// Moves the records of an earlier batch here, before our own. What happened in its interval stays with it.
     pub(crate) fn take_records_of(&mut self, earlier: &mut Allotment) {
+        earlier.end_sequence = earlier.ranges.first().map_or(earlier.end_sequence, |range| range.start);
         self.records += std::mem::take(&mut earlier.records);
         self.bytes += std::mem::take(&mut earlier.bytes);
         self.blocks += std::mem::take(&mut earlier.blocks);
@@ -206,6 +207,8 @@ struct State<R: Family> {
     /// What was dropped and belongs to no batch yet: the boundary of the block that it would have been in, and how many records.
     shed_waiting: VecDeque<(u64, u64)>,
     watermark_ns: u64,
+    /// The watermark that the ticker waits for.
+    awaited_ns: Option<u64>,
     finished: bool,
     counts: BTreeMap<&'static str, u64>,
 }
@@ -221,6 +224,7 @@ impl<R: Family> Input<R> {
             shed: 0,
             shed_waiting: VecDeque::new(),
             watermark_ns: 0,
+            awaited_ns: None,
             finished: false,
             counts: BTreeMap::new(),
         };
@@ -251,11 +255,15 @@ impl<R: Family> Input<R> {
             return if self.shared.wake.is_set() { Err(Stopped) } else { Ok(()) };
         }
         let column = Arc::new(column);
-        let mut from = 0;
+        let (mut from, mut at_work) = (0, None);
         while from < records {
             let piece = from..from + self.piece(records - from);
             from = piece.end;
-            self.let_in(&column, piece, |now_ns| (now_ns, now_ns))?;
+            if self.limiter.is_some() && at_work.is_none() {
+                // The sender may be any thread, so it did not join the clock that it is going to sleep by.
+                at_work = Some(AtWork::begin(&*self.shared.clock));
+            }
+            self.let_in(&column, piece, |now_ns| (now_ns, now_ns), &mut at_work)?;
         }
         Ok(())
     }
@@ -274,7 +282,7 @@ impl<R: Family> Input<R> {
             let piece = from..from + self.piece(range.end - from);
             from = piece.end;
             let times = (spread.at(piece.start - range.start), spread.at(piece.end - 1 - range.start));
-            blocked_ns += self.let_in(column, piece, |_| times)?;
+            blocked_ns += self.let_in(column, piece, |_| times, &mut None)?;
         }
         Ok(Handover { blocked_ns, at_ns: self.shared.clock.now_ns() })
     }
@@ -292,11 +300,12 @@ impl<R: Family> Input<R> {
         column: &Arc<R::Column>,
         range: Range<usize>,
         times: impl FnOnce(u64) -> (u64, u64),
+        at_work: &mut Option<AtWork<'_>>,
     ) -> Result<u64, Stopped> {
         if self.shared.wake.is_set() {
             return Err(Stopped);
         }
-        let admission = self.admit(range.len() as u64, column.bytes(range.clone()))?;
+        let admission = self.admit(range.len() as u64, column.bytes(range.clone()), at_work)?;
         let (first_ns, last_ns) = times(self.shared.clock.now_ns());
         let stamp = Stamp { records: range.len() as u64, first_ns, last_ns };
         if admission.has_room {
@@ -308,7 +317,7 @@ impl<R: Family> Input<R> {
     }
 
     /// Waits as the limiter and the discipline for overload say.
-    fn admit(&self, records: u64, bytes: u64) -> Result<Admission<'_>, Stopped> {
+    fn admit(&self, records: u64, bytes: u64, at_work: &mut Option<AtWork<'_>>) -> Result<Admission, Stopped> {
         let Shared { budget, wake, clock, interval_ns, .. } = &*self.shared;
         // Primed records are history: they come as fast as they are taken, and none of them is dropped or overtaken.
         let is_primed = self.planned && self.shared.is_priming();
@@ -319,10 +328,8 @@ impl<R: Family> Input<R> {
             self.throttled_ns.fetch_add(ns, Ordering::Relaxed);
             blocked(ns);
         };
-        let (mut at_work, mut waited_ns) = (None, 0);
+        let mut waited_ns = 0;
         if let Some(limiter) = self.limiter.as_ref().filter(|_| !is_primed) {
-            // A sender by arrival may be any thread, so it did not join the clock that it is going to sleep by.
-            at_work = (!self.planned).then(|| AtWork::begin(&**clock));
             waited_ns = limiter.acquire(records, &**clock, wake, *interval_ns, throttled).ok_or(Stopped)?;
         }
         let overload = if is_primed { Overload::Queue } else { self.shared.overload };
@@ -336,10 +343,10 @@ impl<R: Family> Input<R> {
         let has_room = budget.try_acquire(request);
         if !has_room && !sheds {
             // What makes room may be the next tick, which a manual clock does not come to while we are at work.
-            at_work = None;
+            *at_work = None;
             waited_ns += budget.acquire(request, wake, &**clock, blocked).ok_or(Stopped)?;
         }
-        Ok(Admission { has_room: has_room || !sheds, waited_ns, _at_work: at_work })
+        Ok(Admission { has_room: has_room || !sheds, waited_ns })
     }
 
     fn append(&self, column: &Arc<R::Column>, range: Range<usize>, stamp: Stamp) {
@@ -367,18 +374,43 @@ impl<R: Family> Input<R> {
     }
 
     pub(crate) fn advance_watermark(&self, intended_ns: u64) {
-        let mut state = lock(&self.state);
-        state.watermark_ns = state.watermark_ns.max(intended_ns);
-        drop(state);
+        self.raise_watermark(&mut lock(&self.state), intended_ns);
         self.moved.notify_all();
     }
 
     pub(crate) fn finish(&self) {
         let mut state = lock(&self.state);
         state.finished = true;
-        state.watermark_ns = u64::MAX;
+        self.raise_watermark(&mut state, u64::MAX);
         drop(state);
         self.moved.notify_all();
+    }
+
+    /// The ticker is at work again from the moment at which it can be, not only once it runs: the caller may come to rest now.
+    fn raise_watermark(&self, state: &mut State<R>, intended_ns: u64) {
+        state.watermark_ns = state.watermark_ns.max(intended_ns);
+        if state.awaited_ns.take_if(|awaited_ns| *awaited_ns <= intended_ns).is_some() {
+            self.shared.clock.join();
+        }
+    }
+
+    /// Waits until everything intended before then was handed over, or the context stops. Rests meanwhile: what it waits for may be
+    /// a sender that waits for its rate limit, by the clock.
+    fn await_watermark<'s>(&'s self, mut state: MutexGuard<'s, State<R>>, due_ns: u64) -> MutexGuard<'s, State<R>> {
+        let is_awaited = |state: &State<R>| state.watermark_ns < due_ns && !self.shared.wake.is_set();
+        if !is_awaited(&state) {
+            return state;
+        }
+        state.awaited_ns = Some(due_ns);
+        self.shared.clock.leave();
+        while is_awaited(&state) {
+            // The time-out is for a wake that nobody tells us of.
+            state = wait_at_most(&self.moved, state, Duration::from_millis(20));
+        }
+        if state.awaited_ns.take().is_some() {
+            self.shared.clock.join();
+        }
+        state
     }
 
     pub(crate) fn count(&self, kind: &'static str, count: u64) {
@@ -397,12 +429,10 @@ impl<R: Family> Input<R> {
 }
 
 /// What became of a hand-over.
-struct Admission<'c> {
+struct Admission {
     /// There is none only where the sender does not wait for any.
     has_room: bool,
     waited_ns: u64,
-    /// Until the records are taken.
-    _at_work: Option<AtWork<'c>>,
 }
 
 /// A thread that joined the clock for a while.
@@ -453,9 +483,8 @@ impl<R: Family> State<R> {
 impl<R: Family> AnyInput for Input<R> {
     fn allot(&self, batch: u64, due_ns: u64) -> Allotment {
         let mut state = lock(&self.state);
-        while self.planned && state.watermark_ns < due_ns && !self.shared.wake.is_set() {
-            // The time-out is for a wake that nobody tells us of.
-            state = wait_at_most(&self.moved, state, Duration::from_millis(20));
+        if self.planned {
+            state = self.await_watermark(state, due_ns);
         }
         // The last batch of a stop takes whatever was handed over.
         let by_intended_time = self.planned && !self.shared.wake.is_set();
