@@ -1,6 +1,6 @@
 //! The streaming context: sources, streams and outputs are made on it; it starts, stops and waits.
 
-mod runner;
+pub(crate) mod runner;
 
 pub use crate::dstream::StopReport;
 

@@ -27,6 +27,8 @@ pub mod exchange;
 pub mod metrics;
 pub mod record;
 mod schedule;
+#[cfg(all(test, shuttle))]
+mod schedules;
 pub mod settings;
 pub mod source;
 mod sync;

@@ -13,16 +13,16 @@ use crate::sync::PoisonError;
 use std::sync::Arc;
 
 /// What all job threads of a context work with.
-pub(super) struct Runner {
-    pub(super) shared: Arc<Shared>,
-    pub(super) queue: Arc<Queue>,
-    pub(super) pool: Pool,
-    pub(super) backpressure: Backpressure,
+pub(crate) struct Runner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) pool: Pool,
+    pub(crate) backpressure: Backpressure,
     /// How many threads call [`Runner::run`].
-    pub(super) concurrent_jobs: usize,
-    pub(super) metrics: bool,
-    pub(super) primed_batches: u64,
-    pub(super) parts: Parts,
+    pub(crate) concurrent_jobs: usize,
+    pub(crate) metrics: bool,
+    pub(crate) primed_batches: u64,
+    pub(crate) parts: Parts,
 }
 
 /// A batch that was popped. Whatever becomes of the thread that has it, it lets go of what the batch holds: a later batch on another
@@ -65,7 +65,7 @@ impl Drop for Popped<'_> {
 }
 
 impl Runner {
-    pub(super) fn run(&self) {
+    pub(crate) fn run(&self) {
         if self.concurrent_jobs == 1
             && let Err(error) = self.pool.pin_lane_0()
         {
