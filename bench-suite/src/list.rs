@@ -55,9 +55,9 @@ fn knob(knob: &KnobInfo) -> Entry {
         "trades": knob.trades,
         "spark": knob.spark,
     });
-    let spark = knob.spark.map(|name| format!("\n{:16} in Spark: {name}", "")).unwrap_or_default();
+    let spark = knob.spark.map(|name| format!("\n{:25} in Spark: {name}", "")).unwrap_or_default();
     let (name, default, range, trades) = (knob.name, knob.default, knob.range, knob.trades);
-    let text = format!("{name:<16} {range}; default {default}\n{:16} {trades}{spark}\n", "");
+    let text = format!("{name:<25} {range}; default {default}\n{:25} {trades}{spark}\n", "");
     Entry { object, text }
 }
 

@@ -11,7 +11,7 @@ use downbeat_workloads::answers::Answers;
 use downbeat_workloads::catalog::Job;
 use downbeat_workloads::error::LoadError;
 use downbeat_workloads::generator::{Generator, GeneratorStats, ceiling_per_s};
-use downbeat_workloads::oracle::{BatchRange, WrongAnswer};
+use downbeat_workloads::oracle::{BatchRanges, WrongAnswer};
 use downbeat_workloads::payload::Payload;
 use downbeat_workloads::schedule::Schedule;
 use std::io::BufWriter;
@@ -152,7 +152,7 @@ impl Load {
         &self,
         job: &dyn Job,
         built: &Built,
-        batches: &[BatchRange],
+        batches: &[BatchRanges],
     ) -> Result<Vec<WrongAnswer>, String> {
         let Some(planned) = &self.planned else {
             return Err("the lines came from outside and were not kept".to_owned());

@@ -11,6 +11,7 @@ use downbeat::workloads::oracle::{Oracle, WordCountOracle};
 use downbeat::workloads::payload::{LineSource, Words};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[global_allocator]
 static ALLOCATOR: DispatchingAllocator = DispatchingAllocator;
@@ -48,7 +49,7 @@ impl Job for Faulty {
         lines.words().map_to_pair::<Text, u64>(|word| (word, 1)).reduce_by_key(|a, b| a + b).for_each_batch(
             move |batch| {
                 let mut answer = BatchAnswer::default();
-                let surplus = if batch.index() == BATCH { fault(BATCH) } else { 0 };
+                let surplus = fault(batch.index());
                 batch.for_each(|(word, count)| answer.add(word, count + surplus));
                 answers.record(BatchKey { primed: batch.is_primed(), index: batch.index() }, answer);
             },
@@ -62,10 +63,22 @@ impl Job for Faulty {
 }
 
 static JOBS: &[&dyn Job] = &[
-    &Faulty { name: "panics", fault: |_| panic!("a planted panic") },
-    &Faulty { name: "aborts", fault: |_| std::process::abort() },
-    &Faulty { name: "miscounts", fault: |_| 1 },
+    &Faulty { name: "panics", fault: panics },
+    &Faulty { name: "aborts", fault: |batch| if batch == BATCH { std::process::abort() } else { 0 } },
+    &Faulty { name: "miscounts", fault: |batch| u64::from(batch == BATCH) },
+    &Faulty { name: "crawls", fault: crawls },
 ];
+
+fn panics(batch: u64) -> u64 {
+    assert!(batch != BATCH, "a planted panic");
+    0
+}
+
+/// Three times as long as the interval of the tests.
+fn crawls(_: u64) -> u64 {
+    std::thread::sleep(Duration::from_millis(60));
+    0
+}
 
 fn main() -> ExitCode {
     downbeat::main_with(JOBS)

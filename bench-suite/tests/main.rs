@@ -4,5 +4,6 @@ mod answers;
 mod cli;
 mod command;
 mod faults;
+mod overload;
 mod protocol;
 mod runs;

@@ -7,6 +7,7 @@ mod manual;
 
 pub use manual::ManualClock;
 
+use crate::sync;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,25 +28,25 @@ pub trait Clock: Send + Sync + 'static {
 /// Tells sleeping threads to stop.
 #[derive(Default)]
 pub struct Wake {
-    set: Mutex<bool>,
-    changed: Condvar,
+    set: sync::Mutex<bool>,
+    changed: sync::Condvar,
 }
 
 impl Wake {
     /// Wakes all sleepers, now and in future.
     pub fn set(&self) {
-        *lock(&self.set) = true;
+        *sync::lock(&self.set) = true;
         self.changed.notify_all();
     }
 
     /// Has it been set?
     pub fn is_set(&self) -> bool {
-        *lock(&self.set)
+        *sync::lock(&self.set)
     }
 
     /// Sleeps until set or until the time is over.
     pub fn sleep(&self, time: Duration) {
-        let set = lock(&self.set);
+        let set = sync::lock(&self.set);
         drop(self.changed.wait_timeout_while(set, time, |set| !*set));
     }
 }

@@ -1,6 +1,6 @@
 //! The streaming context: sources, streams and outputs are made on it; it starts, stops and waits.
 
-mod runner;
+pub(crate) mod runner;
 mod sources;
 
 pub use crate::dstream::StopReport;
@@ -10,6 +10,7 @@ use crate::dstream::{BatchTime, DStream, Graph, operator};
 use crate::error::EngineError;
 use crate::metrics::BatchListener;
 use crate::record::Family;
+use crate::schedule::backpressure::Backpressure;
 use crate::schedule::job::guarded;
 use crate::schedule::own_thread;
 use crate::schedule::pool::Pool;
@@ -17,11 +18,11 @@ use crate::schedule::queue::Queue;
 use crate::schedule::ticker::Ticker;
 use crate::settings::Settings;
 use crate::source::Supervisor;
-use crate::source::budget::Budget;
-use crate::source::input::Shared;
+use crate::source::shared::Shared;
 use crate::storage::{Disk, Storage};
 use runner::Runner;
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -87,9 +88,7 @@ impl StreamingContext {
         storage: Arc<dyn Storage>,
     ) -> Result<Self, EngineError> {
         settings.validate()?;
-        let budget = Budget::new(settings.memory_limit_bytes, settings.queue_capacity);
-        let block_interval_ns = settings.effective_block_interval_ns();
-        let shared = Arc::new(Shared::new(clock, budget, settings.interval_ns, block_interval_ns));
+        let shared = Arc::new(Shared::new(clock, &settings));
         Ok(StreamingContext {
             graph: Arc::new(Graph::new(settings.clone(), shared.clone(), storage)),
             receivers: Supervisor::default(),
@@ -192,21 +191,30 @@ impl StreamingContext {
             inputs: parts.inputs.clone(),
             has_planned: parts.has_planned,
             primed_batches: *lock(&self.primed_batches),
+            overload: self.settings.overload,
         };
         let runner = Runner {
             shared: self.shared.clone(),
             queue: self.queue.clone(),
             pool: Pool::new(&self.settings)?,
+            backpressure: Backpressure::new(&self.settings, &parts.inputs),
+            concurrent_jobs: self.settings.concurrent_jobs,
             metrics: self.settings.metrics,
             primed_batches: ticker.primed_batches,
             parts,
         };
-        let (life, jobs) = (self.life.clone(), self.watched());
-        self.spawn("db-jobs", move || {
-            jobs.guard(|| runner.run());
-            *lock(&life.state) = State::Stopped;
-            life.changed.notify_all();
-        })?;
+        let runner = Arc::new(runner);
+        let at_work = Arc::new(AtomicUsize::new(runner.concurrent_jobs));
+        for job in 0..runner.concurrent_jobs {
+            let (life, jobs, runner, at_work) = (self.life.clone(), self.watched(), runner.clone(), at_work.clone());
+            self.spawn(&format!("db-jobs-{job}"), move || {
+                jobs.guard(|| runner.run());
+                if at_work.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    *lock(&life.state) = State::Stopped;
+                    life.changed.notify_all();
+                }
+            })?;
+        }
         self.shared.clock.join();
         let watched = self.watched();
         self.spawn("db-ticker", move || {
@@ -275,7 +283,8 @@ impl StreamingContext {
             return Err(EngineError::State { call: "stop", reason: "the context was never started" });
         }
         let deadline = deadline_in(drain);
-        self.shared.wake.set();
+        self.shared.stop();
+        self.graph.interrupt_inputs();
         self.receivers.stop();
         self.ticker_wake.set();
         if drain.is_zero() {
@@ -283,7 +292,7 @@ impl StreamingContext {
         }
         if !self.wait_stopped(deadline) {
             self.queue.abandon(&self.shared.clock);
-            // The batch that runs now cannot be interrupted; a short one may still make it.
+            // What runs now cannot be interrupted; a short batch may still make it.
             self.wait_stopped(deadline_in(Duration::from_millis(100)));
         }
         let report = self.graph.stop_report(self.queue.unfinished_records());
@@ -305,7 +314,8 @@ impl StreamingContext {
 
     /// Tells every thread to end and waits for those that can.
     fn end(&self) {
-        self.shared.wake.set();
+        self.shared.stop();
+        self.graph.interrupt_inputs();
         self.receivers.stop();
         self.ticker_wake.set();
         self.queue.abandon(&self.shared.clock);

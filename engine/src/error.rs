@@ -71,6 +71,12 @@ pub enum EngineError {
         /// What the system said.
         problem: String,
     },
+    /// A thread could not be kept on its core.
+    #[error("cannot keep a thread on its core: {problem}; use the pool `rayon`")]
+    Pin {
+        /// What the system said.
+        problem: String,
+    },
 }
 
 /// The message of a panic.

@@ -28,9 +28,12 @@ pub mod metrics;
 pub mod object_file;
 pub mod record;
 mod schedule;
+#[cfg(all(test, shuttle))]
+mod schedules;
 pub mod settings;
 pub mod source;
 pub mod storage;
+mod sync;
 
 pub use context::StreamingContext;
 pub use dstream::DStream;

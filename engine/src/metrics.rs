@@ -2,6 +2,7 @@
 
 use crate::block::Stamp;
 use crate::error::EngineError;
+use std::ops::Range;
 
 /// The closed list of stages that a batch's processing time is split into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +88,10 @@ pub struct BatchReport {
     pub first_sequence: u64,
     /// One past that of the last.
     pub end_sequence: u64,
+    /// The sequence numbers of its records (of the first input): ascending, with a gap wherever records were shed.
+    pub ranges: Vec<Range<u64>>,
+    /// Records of all inputs that were dropped in its interval because there was no room.
+    pub shed: u64,
     /// Time that each stage added to the processing time.
     pub phases: Vec<(Stage, u64)>,
     /// Worker time per stage; empty when metrics are off.
@@ -99,6 +104,11 @@ pub struct BatchReport {
     pub queue_depth: u64,
     /// Time for which senders were blocked since the batch before was cut.
     pub blocked_ns: u64,
+    /// Time of it for which a limit on their rate was the reason.
+    pub throttled_ns: u64,
+    /// Records per second that the limited input (the first, if several are) let in at most when the batch was cut, without the
+    /// fraction. `None` while nothing is limited.
+    pub rate_limit_per_s: Option<u64>,
     /// When its records were meant to be sent, or arrived.
     pub stamps: Vec<Stamp>,
     /// Why it failed, the first reason; it does not count as committed then, even if other outputs of it ran.
@@ -109,9 +119,11 @@ pub struct BatchReport {
     pub allocated_bytes: Option<u64>,
 }
 
-/// Hears of batches and sources. Called on the engine's threads: be quick.
+/// Hears of batches and sources. Called on the engine's threads, from several of them at a time when jobs are concurrent: be
+/// quick.
 pub trait BatchListener: Send + Sync {
-    /// A batch is done, or has failed. Called on the job thread, after the commit.
+    /// A batch is done, or has failed. Called on its job thread, after the commit. With concurrent jobs a later batch may be done
+    /// before an earlier one.
     fn batch_completed(&self, report: &BatchReport);
 
     /// A source has a trouble that it will try to mend itself, or is fine again.

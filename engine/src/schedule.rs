@@ -1,8 +1,12 @@
 //! When batches are cut, where they wait, and how their tasks are spread over threads.
 
+mod affinity;
+pub(crate) mod backpressure;
 pub(crate) mod job;
+mod merge;
 pub(crate) mod operator;
 pub(crate) mod own_thread;
+mod pid;
 pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod ticker;

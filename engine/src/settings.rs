@@ -1,9 +1,11 @@
 //! The engine's settings and `KNOBS`, the one table from which flags, TOML keys, help and reports are derived.
 
 mod knob;
+mod knobs;
 mod value;
 
 pub use knob::{Knob, KnobKind, find_knob, suggest};
+pub use knobs::KNOBS;
 pub use value::{
     ValueError, assign, format_bytes, format_duration_ns, format_rate, parse_bytes, parse_duration_ns, parse_rate,
 };
@@ -15,6 +17,9 @@ use crate::error::EngineError;
 pub enum PoolKind {
     /// A rayon pool of its own with `threads` workers, the thread that runs the job being one of them.
     Rayon,
+    /// `threads` threads, each kept on a core of its own, the thread that runs the job being one of them (unless several
+    /// do). Task i of a stage always runs on thread i modulo their number.
+    Pinned,
     /// Every task on the thread that runs the job.
     Sequential,
 }
@@ -30,6 +35,21 @@ pub enum CodecKind {
     Json,
 }
 
+/// What gives when batches are cut faster than they are processed. Whatever it is, held bytes are bounded, each tick yields a
+/// batch, and answers are those of the records that were accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overload {
+    /// Up to `queue_capacity` batches wait, then the senders are blocked.
+    Queue,
+    /// The senders are blocked as soon as a batch waits.
+    Block,
+    /// What waits moves into the newest batch, which grows; those it overtook stay as empty ones. Senders are blocked by
+    /// memory alone.
+    Merge,
+    /// At the bound of `queue_capacity` batches or of memory, new records are dropped and counted. Senders are never blocked.
+    Shed,
+}
+
 /// Everything about an engine that can be tuned. Values are checked when a context is made of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -43,12 +63,30 @@ pub struct Settings {
     pub partitions: Option<usize>,
     /// How tasks are spread over threads.
     pub pool: PoolKind,
+    /// Batches that may be processed at the same time, each by a thread of its own.
+    pub concurrent_jobs: usize,
     /// How records cross an exchange.
     pub codec: CodecKind,
-    /// Batches that may wait; when as many do, the senders are blocked.
+    /// What gives when batches are cut faster than they are processed.
+    pub overload: Overload,
+    /// Batches that may wait; what happens then, `overload` says.
     pub queue_capacity: usize,
     /// Bytes of received records that may be held for batches not yet done; beyond it the senders are blocked.
     pub memory_limit_bytes: u64,
+    /// Records per second that each receiver may bring; `None` is no limit.
+    pub max_rate_per_s: Option<f64>,
+    /// Limit each receiver to the rate that the PID estimator finds.
+    pub backpressure: bool,
+    /// The limit until the first estimate, with backpressure or without, as in Spark; `None` means `max_rate_per_s`.
+    pub backpressure_initial_rate_per_s: Option<f64>,
+    /// Weight of the difference between the last rate and the processing rate.
+    pub pid_proportional: f64,
+    /// Weight of what waits.
+    pub pid_integral: f64,
+    /// Weight of how the difference changes.
+    pub pid_derivative: f64,
+    /// The estimator never goes below this.
+    pub pid_min_rate_per_s: f64,
     /// Longest line that is taken from text; longer ones are counted and dropped.
     pub line_limit_bytes: usize,
     /// Pause before a receiver that failed is started again.
@@ -67,9 +105,18 @@ impl Default for Settings {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             partitions: None,
             pool: PoolKind::Rayon,
+            concurrent_jobs: 1,
             codec: CodecKind::None,
+            overload: Overload::Queue,
             queue_capacity: 8,
             memory_limit_bytes: 1 << 30,
+            max_rate_per_s: None,
+            backpressure: false,
+            backpressure_initial_rate_per_s: None,
+            pid_proportional: 1.0,
+            pid_integral: 0.2,
+            pid_derivative: 0.0,
+            pid_min_rate_per_s: 100.0,
             line_limit_bytes: 1 << 20,
             restart_delay_ns: 2_000_000_000,
             buffer_reuse: true,
@@ -107,7 +154,7 @@ impl Settings {
     /// Threads that really run tasks: 1 for the sequential pool.
     pub fn effective_threads(&self) -> usize {
         match self.pool {
-            PoolKind::Rayon => self.threads,
+            PoolKind::Rayon | PoolKind::Pinned => self.threads,
             PoolKind::Sequential => 1,
         }
     }
@@ -146,6 +193,10 @@ impl Settings {
         if self.partitions.is_some_and(|partitions| partitions == 0 || partitions > 4096) {
             return refuse("partitions", self.partitions.unwrap_or_default().to_string(), "must be 1 to 4096");
         }
+        if self.concurrent_jobs == 0 || self.concurrent_jobs > 64 {
+            return refuse("concurrent_jobs", self.concurrent_jobs.to_string(), "must be 1 to 64");
+        }
+        self.validate_rates()?;
         if self.queue_capacity == 0 {
             return refuse("queue_capacity", "0".into(), "must be at least 1: one batch waits while one runs");
         }
@@ -157,159 +208,34 @@ impl Settings {
         }
         Ok(())
     }
-}
 
-/// The engine's knobs, in the order in which they are shown.
-pub static KNOBS: &[Knob<Settings>] = &[
-    Knob {
-        name: "interval",
-        kind: KnobKind::Duration,
-        range: "1ms to 1h, whole milliseconds",
-        default: "200ms",
-        trades: "latency against the fixed cost of a batch; a longer interval holds higher rates",
-        spark: Some("batch interval"),
-        get: |settings| format_duration_ns(settings.interval_ns),
-        set: |settings, text| assign(&mut settings.interval_ns, parse_duration_ns(text)),
-    },
-    Knob {
-        name: "block_interval",
-        kind: KnobKind::Duration,
-        range: "100us to the interval",
-        default: "min(200ms, interval / (2 × threads))",
-        trades: "more tasks per batch, so better balance, against the cost of each task",
-        spark: Some("spark.streaming.blockInterval"),
-        get: |settings| format_duration_ns(settings.effective_block_interval_ns()),
-        set: |settings, text| assign(&mut settings.block_interval_ns, parse_duration_ns(text).map(Some)),
-    },
-    Knob {
-        name: "threads",
-        kind: KnobKind::Count,
-        range: "1 to 1024",
-        default: "the cores of this machine",
-        trades: "shorter batches against cores left for the sender and the system",
-        spark: Some("local[N]"),
-        get: |settings| settings.threads.to_string(),
-        set: |settings, text| assign(&mut settings.threads, value::parse_count(text)),
-    },
-    Knob {
-        name: "partitions",
-        kind: KnobKind::Count,
-        range: "1 to 4096",
-        default: "threads",
-        trades: "balance of the reducing side against the cost of each partition",
-        spark: Some("spark.default.parallelism"),
-        get: |settings| settings.effective_partitions().to_string(),
-        set: |settings, text| assign(&mut settings.partitions, value::parse_count(text).map(Some)),
-    },
-    Knob {
-        name: "pool",
-        kind: KnobKind::Choice(&["rayon", "sequential"]),
-        range: "rayon, sequential",
-        default: "rayon",
-        trades: "all cores against no wake-ups at all; sequential wins for tiny batches",
-        spark: None,
-        get: |settings| match settings.pool {
-            PoolKind::Rayon => "rayon".into(),
-            PoolKind::Sequential => "sequential".into(),
-        },
-        set: |settings, text| {
-            settings.pool = match value::parse_choice(text, &["rayon", "sequential"])? {
-                0 => PoolKind::Rayon,
-                _ => PoolKind::Sequential,
-            };
-            Ok(())
-        },
-    },
-    Knob {
-        name: "codec",
-        kind: KnobKind::Choice(&["none", "rkyv", "json"]),
-        range: "none, rkyv, json",
-        default: "none",
-        trades: "what an exchange over a wire would cost; none moves the tables and is the upper bound",
-        spark: Some("spark.serializer"),
-        get: |settings| match settings.codec {
-            CodecKind::None => "none".into(),
-            CodecKind::Rkyv => "rkyv".into(),
-            CodecKind::Json => "json".into(),
-        },
-        set: |settings, text| {
-            settings.codec = match value::parse_choice(text, &["none", "rkyv", "json"])? {
-                0 => CodecKind::None,
-                1 => CodecKind::Rkyv,
-                _ => CodecKind::Json,
-            };
-            Ok(())
-        },
-    },
-    Knob {
-        name: "queue_capacity",
-        kind: KnobKind::Count,
-        range: "1 and more",
-        default: "8",
-        trades: "how long a burst is absorbed against how much waits when the engine falls behind",
-        spark: None,
-        get: |settings| settings.queue_capacity.to_string(),
-        set: |settings, text| assign(&mut settings.queue_capacity, value::parse_count(text)),
-    },
-    Knob {
-        name: "memory_limit",
-        kind: KnobKind::Bytes,
-        range: "1MiB and more",
-        default: "1GiB",
-        trades: "how much may wait before the senders are blocked against memory",
-        spark: Some("spark.streaming.receiver.maxRate, by hand"),
-        get: |settings| format_bytes(settings.memory_limit_bytes),
-        set: |settings, text| assign(&mut settings.memory_limit_bytes, parse_bytes(text)),
-    },
-    Knob {
-        name: "line_limit",
-        kind: KnobKind::Bytes,
-        range: "1B to 1GiB",
-        default: "1MiB",
-        trades: "longest line that is taken against the memory that one bad sender can use",
-        spark: None,
-        get: |settings| format_bytes(settings.line_limit_bytes as u64),
-        set: |settings, text| {
-            settings.line_limit_bytes =
-                usize::try_from(parse_bytes(text)?).map_err(|_| ValueError::TooLarge { text: text.into() })?;
-            Ok(())
-        },
-    },
-    Knob {
-        name: "restart_delay",
-        kind: KnobKind::Duration,
-        range: "1ms and more",
-        default: "2s",
-        trades: "how soon a lost connection is tried again against load on a peer in trouble",
-        spark: Some("spark.streaming.receiverRestartDelay"),
-        get: |settings| format_duration_ns(settings.restart_delay_ns),
-        set: |settings, text| assign(&mut settings.restart_delay_ns, parse_duration_ns(text)),
-    },
-    Knob {
-        name: "buffer_reuse",
-        kind: KnobKind::Choice(&["on", "off"]),
-        range: "on, off",
-        default: "on",
-        trades: "no allocation per batch against memory kept between batches",
-        spark: None,
-        get: |settings| value::on_off(settings.buffer_reuse).into(),
-        set: |settings, text| {
-            assign(&mut settings.buffer_reuse, value::parse_choice(text, &["on", "off"]).map(|choice| choice == 0))
-        },
-    },
-    Knob {
-        name: "metrics",
-        kind: KnobKind::Choice(&["on", "off"]),
-        range: "on, off",
-        default: "on",
-        trades: "busy time per stage against the cost of reading the clock twice a task",
-        spark: None,
-        get: |settings| value::on_off(settings.metrics).into(),
-        set: |settings, text| {
-            assign(&mut settings.metrics, value::parse_choice(text, &["on", "off"]).map(|choice| choice == 0))
-        },
-    },
-];
+    fn validate_rates(&self) -> Result<(), EngineError> {
+        let limits =
+            [("max_rate", self.max_rate_per_s), ("backpressure_initial_rate", self.backpressure_initial_rate_per_s)];
+        for (knob, rate) in limits {
+            // Written so that NaN is refused too.
+            if rate.is_some_and(|rate| !(1.0..=1e12).contains(&rate)) {
+                let value = format_rate(rate.unwrap_or_default());
+                return Err(EngineError::Setting { knob, value, rule: "must be 1/s to 1000000M/s, or none" });
+            }
+        }
+        let weights = [
+            ("pid_proportional", self.pid_proportional),
+            ("pid_integral", self.pid_integral),
+            ("pid_derivative", self.pid_derivative),
+        ];
+        for (knob, weight) in weights {
+            if !(weight >= 0.0 && weight.is_finite()) {
+                return Err(EngineError::Setting { knob, value: weight.to_string(), rule: "must be 0 or more" });
+            }
+        }
+        if !(0.001..=1e12).contains(&self.pid_min_rate_per_s) {
+            let value = format_rate(self.pid_min_rate_per_s);
+            return Err(EngineError::Setting { knob: "pid_min_rate", value, rule: "must be 0.001/s to 1000000M/s" });
+        }
+        Ok(())
+    }
+}
 
 #[cfg(test)]
 mod tests;

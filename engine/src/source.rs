@@ -1,14 +1,18 @@
 //! Where records come from: the receiver seam, and the sources that are built on it.
 
+pub(crate) mod allotment;
 pub(crate) mod budget;
 mod directory;
 mod feed;
+mod gate;
 mod handover;
 mod http;
 pub(crate) mod input;
+mod limiter;
 mod lines;
 mod open;
 mod queue;
+pub(crate) mod shared;
 mod socket;
 mod start;
 mod store;

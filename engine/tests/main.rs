@@ -5,6 +5,8 @@ mod bench;
 /// What tests with real peers share.
 mod live;
 
+/// Several batches at a time.
+mod concurrency;
 /// Watched directories: which files, when, and what goes wrong with them.
 mod directory;
 /// User code that panics, jobs that cannot work.
@@ -19,12 +21,16 @@ mod joins;
 mod operators;
 /// `print` and `for_each_batch`.
 mod outputs;
-/// Bounded memory: blocked senders, abandoned batches.
+/// Bounded memory: blocked senders, merged batches, shed records, abandoned batches.
 mod overload;
 /// Planned sources: what belongs to a batch.
 mod planned;
+/// How many tasks there are, and which thread runs them.
+mod pools;
 /// Queue streams: all at once, one push a batch.
 mod queue;
+/// Limits on how fast receivers bring records, and backpressure.
+mod rates;
 /// Receivers of one's own: restarts, panics, errors.
 mod receivers;
 /// Directories of files per batch.

@@ -149,6 +149,9 @@ pub struct BatchRecord {
     pub first_sequence: u64,
     /// One past the sequence number of the last record.
     pub end_sequence: u64,
+    /// Records that were dropped in its interval because there was no room: gaps between sequence numbers.
+    #[serde(default)]
+    pub shed: u64,
     /// Due → submitted.
     pub generation_delay_ns: u64,
     /// Submitted → started.
@@ -173,6 +176,12 @@ pub struct BatchRecord {
     pub queue_depth: u64,
     /// Time in this interval for which the engine blocked the sender.
     pub blocked_ns: u64,
+    /// Time of it for which a limit on the rate was the reason.
+    #[serde(default)]
+    pub throttled_ns: u64,
+    /// Records per second that were let in at most when it was cut. `None` without a limit.
+    #[serde(default)]
+    pub rate_limit_per_s: Option<u64>,
     /// Allocations while it was processed, all threads. `None` when not counted.
     pub allocations: Option<u64>,
     /// Their bytes.
@@ -215,6 +224,9 @@ pub struct Integrity {
     pub generator_late_records: u64,
     /// Time for which the engine blocked the sender while judged batches were filled.
     pub blocked_ns: u64,
+    /// Time of it for which a limit on the rate was the reason.
+    #[serde(default)]
+    pub throttled_ns: u64,
     /// Input refused at the door, by kind (`too_long`, …), and oddities that were taken (`invalid_utf8`, …).
     pub input: BTreeMap<String, u64>,
     /// Wall clock minus monotonic clock moved by this much during the trial.

@@ -13,16 +13,22 @@ pub use word_count::WordCountOracle;
 
 use crate::answers::{Answers, BatchAnswer, BatchKey, Row};
 use crate::payload::Payload;
+use std::ops::Range;
 
-/// The records of a batch: a range of sequence numbers, which are the numbers of the records in the schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BatchRange {
+/// The records of a batch: ranges of sequence numbers, which are the numbers of the records in the schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchRanges {
     /// Which batch.
     pub batch: BatchKey,
-    /// Number of the first record.
-    pub first_sequence: u64,
-    /// One past the last; not below the first.
-    pub end_sequence: u64,
+    /// Numbers of its records, ascending; between two ranges are records that were shed.
+    pub ranges: Vec<Range<u64>>,
+}
+
+impl BatchRanges {
+    /// How many records.
+    fn records(&self) -> u64 {
+        self.ranges.iter().map(|range| range.end - range.start).sum()
+    }
 }
 
 /// An answer that is not right.
@@ -38,7 +44,7 @@ pub struct WrongAnswer {
 pub trait Oracle: Send {
     /// Checks the answers of these batches, in the order in which they ran, and the final answer if it was kept. Ranges may
     /// have gaps and overlaps, which are not the oracle's concern.
-    fn check(&self, payload: &Payload, batches: &[BatchRange], answers: &Answers) -> Vec<WrongAnswer>;
+    fn check(&self, payload: &Payload, batches: &[BatchRanges], answers: &Answers) -> Vec<WrongAnswer>;
 }
 
 /// Compares the answer of one batch.
@@ -52,7 +58,7 @@ fn check_batch(batch: BatchKey, expected: BatchAnswer, answers: &Answers, wrong:
 }
 
 /// Batches that were answered more than once have no right answer.
-fn check_repeated(batches: &[BatchRange], answers: &Answers, wrong: &mut Vec<WrongAnswer>) {
+fn check_repeated(batches: &[BatchRanges], answers: &Answers, wrong: &mut Vec<WrongAnswer>) {
     for batch in answers.repeated() {
         if batches.iter().any(|range| range.batch == batch) {
             wrong.push(WrongAnswer { batch: Some(batch), what: "the output was called more than once".into() });

@@ -8,7 +8,7 @@ use downbeat_workloads::answers::{Answers, BatchKey};
 use downbeat_workloads::catalog::Job;
 use downbeat_workloads::generator::{Generator, GeneratorStats, GeneratorSummary};
 use downbeat_workloads::load::LoadSettings;
-use downbeat_workloads::oracle::{BatchRange, WrongAnswer};
+use downbeat_workloads::oracle::{BatchRanges, WrongAnswer};
 use downbeat_workloads::payload::Payload;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl Bench {
 pub(crate) struct Run {
     pub(crate) payload: Payload,
     pub(crate) answers: Arc<Answers>,
-    pub(crate) ranges: Vec<BatchRange>,
+    pub(crate) ranges: Vec<BatchRanges>,
     pub(crate) summary: GeneratorSummary,
 }
 
@@ -107,10 +107,9 @@ pub(crate) fn run_job(
     }
     bench.wait_for_end()?;
     bench.context.stop(Duration::from_secs(1))?;
-    let ranges = bench.reports().into_iter().map(|report| BatchRange {
+    let ranges = bench.reports().into_iter().map(|report| BatchRanges {
         batch: BatchKey { primed: report.primed, index: report.index },
-        first_sequence: report.first_sequence,
-        end_sequence: report.end_sequence,
+        ranges: report.ranges,
     });
     Ok(Run { payload, answers, ranges: ranges.collect(), summary: bench.stats.summary() })
 }

@@ -6,7 +6,7 @@ use downbeat_engine::{EngineError, StreamingContext};
 use downbeat_workloads::answers::{Answers, BatchKey};
 use downbeat_workloads::catalog::{CATALOG, find_job};
 use downbeat_workloads::load::{LoadSettings, TextMode};
-use downbeat_workloads::oracle::BatchRange;
+use downbeat_workloads::oracle::BatchRanges;
 use downbeat_workloads::schedule::Arrivals;
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ fn every_job_agrees_with_its_oracle_under_every_codec_pool_and_number_of_partiti
     for job in CATALOG {
         let mut finals = Vec::new();
         for codec in [CodecKind::None, CodecKind::Rkyv, CodecKind::Json] {
-            for pool in [PoolKind::Rayon, PoolKind::Sequential] {
+            for pool in [PoolKind::Rayon, PoolKind::Pinned, PoolKind::Sequential] {
                 for partitions in 1..=3 {
                     let settings = Settings { codec, pool, partitions: Some(partitions), ..settings() };
                     let run = run_job(*job, &load(), &settings, 6).unwrap();
@@ -73,16 +73,16 @@ fn oracles_catch_records_that_are_lost_doubled_or_in_the_wrong_batch() {
     for job in CATALOG {
         let run = run_job(*job, &load(), &settings(), 4).unwrap();
         let oracle = job.oracle(&load(), INTERVAL_NS).unwrap();
-        let with = |change: &dyn Fn(&mut BatchRange)| {
+        let with = |change: &dyn Fn(&mut BatchRanges)| {
             let mut ranges = run.ranges.clone();
             change(ranges.last_mut().unwrap());
             oracle.check(&run.payload, &ranges, &run.answers)
         };
         assert_eq!(with(&|_| ()), []);
         // A tweet without a tag can come and go unseen, a hundred cannot.
-        assert_ne!(with(&|range| range.end_sequence += 100), [], "{}: lost", job.name());
-        assert_ne!(with(&|range| range.end_sequence -= 100), [], "{}: doubled", job.name());
-        assert_ne!(with(&|range| (range.first_sequence, range.end_sequence) = (0, 399)), [], "{}: others", job.name());
+        assert_ne!(with(&|batch| batch.ranges[0].end += 100), [], "{}: lost", job.name());
+        assert_ne!(with(&|batch| batch.ranges[0].end -= 100), [], "{}: doubled", job.name());
+        assert_ne!(with(&|batch| batch.ranges[0] = 0..399), [], "{}: others", job.name());
     }
 }
 

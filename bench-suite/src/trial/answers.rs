@@ -1,10 +1,10 @@
-//! Were the answers right? Each batch's sequence range tells the oracle what it had to count.
+//! Were the answers right? Each batch's sequence numbers tell the oracle what it had to count.
 
 use super::collector::Collected;
 use crate::load::{Built, Load};
 use downbeat_workloads::answers::BatchKey;
 use downbeat_workloads::catalog::Job;
-use downbeat_workloads::oracle::BatchRange;
+use downbeat_workloads::oracle::BatchRanges;
 use std::collections::BTreeMap;
 
 /// What the oracle found.
@@ -41,7 +41,7 @@ impl Checked {
 
 /// Checks the answers of all batches, those that are not judged too.
 pub(super) fn check(load: &Load, job: &dyn Job, built: &Built, batches: &[Collected]) -> Checked {
-    let ranges: Vec<BatchRange> = batches.iter().map(range).collect();
+    let ranges: Vec<BatchRanges> = batches.iter().map(ranges).collect();
     let wrong = match load.check_answers(job, built, &ranges) {
         Ok(wrong) => wrong,
         Err(why) => return Checked::not(why),
@@ -67,8 +67,6 @@ fn key(batch: &Collected) -> BatchKey {
     BatchKey { primed: batch.report.primed, index: batch.report.index }
 }
 
-fn range(batch: &Collected) -> BatchRange {
-    let report = &batch.report;
-    let end_sequence = report.end_sequence.max(report.first_sequence);
-    BatchRange { batch: key(batch), first_sequence: report.first_sequence, end_sequence }
+fn ranges(batch: &Collected) -> BatchRanges {
+    BatchRanges { batch: key(batch), ranges: batch.report.ranges.clone() }
 }

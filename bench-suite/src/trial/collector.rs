@@ -7,6 +7,7 @@ use crate::status::{Stage, Status};
 use downbeat_engine::clock::process_cpu_ns;
 use downbeat_engine::metrics::{BatchListener, BatchReport};
 use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,6 +61,10 @@ const ROOM_MOST: u64 = 1 << 20;
 
 struct State {
     collection: Collection,
+    /// Batches that were done before an earlier one, which concurrent jobs make possible; by whether they are live, then index.
+    early: BTreeMap<(bool, u64), BatchReport>,
+    primed_taken: u64,
+    live_taken: u64,
     /// No record has come yet, and the source decides when it begins.
     waiting: bool,
     warmed_up: u64,
@@ -83,7 +88,17 @@ impl Collector {
         // Room beforehand: a list that grows is copied between two batches.
         let collection = Collection::with_room(planned.unwrap_or(0).min(ROOM_MOST));
         let status = Status { planned, ..Status::default() };
-        let state = State { collection, waiting: waits, warmed_up: 0, judged: 0, failed: false, status };
+        let state = State {
+            collection,
+            early: BTreeMap::new(),
+            primed_taken: 0,
+            live_taken: 0,
+            waiting: waits,
+            warmed_up: 0,
+            judged: 0,
+            failed: false,
+            status,
+        };
         let (state, changed) = (Mutex::new(state), Condvar::new());
         Collector { length, interval_ns, state, changed }
     }
@@ -130,6 +145,8 @@ impl Collector {
     /// Hands everything out; what comes later is lost.
     pub(super) fn take(&self) -> Collection {
         let mut state = self.lock();
+        // The batch that these were waiting for was given up.
+        std::mem::take(&mut state.early).into_values().for_each(|report| self.take_in(&mut state, report));
         std::mem::replace(&mut state.collection, Collection::with_room(0))
     }
 
@@ -179,20 +196,42 @@ fn mark(at_ns: u64) -> Mark {
     }
 }
 
-impl BatchListener for Collector {
-    fn batch_completed(&self, report: &BatchReport) {
-        let mut state = self.lock();
-        let judged = !report.primed && self.live(&mut state, report);
+impl State {
+    /// The batch whose turn it is, if it is done.
+    fn next(&mut self) -> Option<BatchReport> {
+        let entry = self.early.first_entry()?;
+        let taken = if entry.key().0 { &mut self.live_taken } else { &mut self.primed_taken };
+        if entry.key().1 != *taken {
+            return None;
+        }
+        *taken += 1;
+        Some(entry.remove())
+    }
+}
+
+impl Collector {
+    /// Takes in a batch; they come in order.
+    fn take_in(&self, state: &mut State, mut report: BatchReport) {
+        let judged = !report.primed && self.live(state, &report);
         if report.primed {
             state.status.stage = Stage::Priming;
         }
-        state.failed |= report.failure.is_some();
         state.status.processing_ns = report.done_ns.saturating_sub(report.started_ns);
         state.status.total_delay_ns = report.done_ns.saturating_sub(report.due_ns);
         state.status.backlog = report.queue_depth;
-        let mut report = report.clone();
         report.stamps = Vec::new();
         state.collection.batches.push(Collected { report, judged });
+    }
+}
+
+impl BatchListener for Collector {
+    fn batch_completed(&self, report: &BatchReport) {
+        let mut state = self.lock();
+        state.failed |= report.failure.is_some();
+        state.early.insert((!report.primed, report.index), report.clone());
+        while let Some(report) = state.next() {
+            self.take_in(&mut state, report);
+        }
         drop(state);
         self.changed.notify_all();
     }
@@ -236,6 +275,31 @@ mod tests {
         }
         assert!(collector.has_begun() && collector.wait(Duration::ZERO));
         assert_eq!(judged(&collector), [false, false, true]);
+    }
+
+    #[test]
+    fn batches_that_are_done_out_of_order_are_taken_in_order() {
+        let collector = collector(Some(2), 1, false);
+        for index in [2, 1, 3] {
+            collector.batch_completed(&report(index, index, index + 1));
+            assert!(!collector.wait(Duration::ZERO), "the first is not done");
+        }
+        collector.batch_completed(&report(0, 0, 1));
+        assert!(collector.wait(Duration::ZERO));
+        let batches = collector.take().batches;
+        let order: Vec<(u64, bool)> = batches.iter().map(|batch| (batch.report.index, batch.judged)).collect();
+        assert_eq!(order, [(0, false), (1, true), (2, true), (3, false)]);
+    }
+
+    #[test]
+    fn a_batch_that_never_ends_holds_back_nothing_for_ever() {
+        let collector = collector(None, 0, false);
+        let failure = Some(downbeat_engine::EngineError::Codec { codec: "x", problem: "y".into() });
+        [2, 0].into_iter().for_each(|index| collector.batch_completed(&report(index, index, index + 1)));
+        collector.batch_completed(&BatchReport { failure, ..report(4, 4, 5) });
+        assert!(collector.has_failed(), "a failure is told at once");
+        let batches = collector.take().batches;
+        assert_eq!(batches.iter().map(|batch| batch.report.index).collect::<Vec<_>>(), [0, 2, 4]);
     }
 
     #[test]

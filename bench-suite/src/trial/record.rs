@@ -114,20 +114,22 @@ impl Evidence<'_> {
     fn integrity(&self, schedule: &Schedule) -> Integrity {
         let batches = &self.collection.batches;
         let found = integrity::check(batches);
-        let accepted = self.stopped.accepted;
+        let (accepted, shed) = (self.stopped.accepted, self.stopped.shed);
+        let judged = || batches.iter().filter(|batch| batch.judged);
         let generator = self.generator.clone().unwrap_or_default();
         Integrity {
             // Whoever ends a trial early plans no more than was sent until then.
-            planned: if self.interrupted { schedule.records.map(|_| accepted) } else { schedule.records },
+            planned: if self.interrupted { schedule.records.map(|_| accepted + shed) } else { schedule.records },
             accepted,
-            shed: 0,
+            shed,
             committed: found.committed,
             unfinished: self.stopped.unfinished,
             lost: accepted.saturating_sub(found.committed).saturating_sub(self.stopped.unfinished),
             doubled: found.doubled,
             generator_lag_ns: Lag { p99: generator.lag_p99_ns, max: generator.lag_max_ns },
             generator_late_records: generator.late_records,
-            blocked_ns: batches.iter().filter(|batch| batch.judged).map(|batch| batch.report.blocked_ns).sum(),
+            blocked_ns: judged().map(|batch| batch.report.blocked_ns).sum(),
+            throttled_ns: judged().map(|batch| batch.report.throttled_ns).sum(),
             input: self.input(),
             clock_jump_ns: self.noise.clock_jump_ns,
             oracle: self.checked.oracle.clone(),
@@ -184,6 +186,7 @@ fn batch_record(batch: &Collected, interval_ns: u64, wrong: Option<String>) -> B
         blocks: report.blocks,
         first_sequence: report.first_sequence,
         end_sequence: report.end_sequence,
+        shed: report.shed,
         generation_delay_ns: report.submitted_ns.saturating_sub(report.due_ns),
         scheduling_delay_ns: report.started_ns.saturating_sub(report.submitted_ns),
         processing_ns: report.done_ns.saturating_sub(report.started_ns),
@@ -195,6 +198,8 @@ fn batch_record(batch: &Collected, interval_ns: u64, wrong: Option<String>) -> B
         skew: report.skew,
         queue_depth: report.queue_depth,
         blocked_ns: report.blocked_ns,
+        throttled_ns: report.throttled_ns,
+        rate_limit_per_s: report.rate_limit_per_s,
         allocations: report.allocations,
         allocated_bytes: report.allocated_bytes,
         failure: report.failure.as_ref().map(ToString::to_string),

@@ -1,38 +1,92 @@
-//! The job thread: takes batches from the queue and runs the job on them, one after another.
+//! A job thread: takes batches from the queue and runs the job on them, one after another.
 
 use crate::allocator;
 use crate::dstream::{Label, Parts};
 use crate::error::EngineError;
 use crate::metrics::BatchReport;
+use crate::schedule::backpressure::Backpressure;
 use crate::schedule::job::{Books, JobRun, fires, guarded};
 use crate::schedule::pool::Pool;
 use crate::schedule::queue::{Batch, Queue};
-use crate::source::input::{Allotment, Settled, Shared};
-use std::sync::{Arc, PoisonError};
+use crate::source::allotment::{Allotment, Settled};
+use crate::source::shared::Shared;
+use crate::sync::PoisonError;
+use std::sync::Arc;
 
-pub(super) struct Runner {
-    pub(super) shared: Arc<Shared>,
-    pub(super) queue: Arc<Queue>,
-    pub(super) pool: Pool,
-    pub(super) metrics: bool,
-    pub(super) primed_batches: u64,
-    pub(super) parts: Parts,
+/// What all job threads of a context work with.
+pub(crate) struct Runner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) pool: Pool,
+    pub(crate) backpressure: Backpressure,
+    /// How many threads call [`Runner::run`].
+    pub(crate) concurrent_jobs: usize,
+    pub(crate) metrics: bool,
+    pub(crate) primed_batches: u64,
+    pub(crate) parts: Parts,
+}
+
+/// A batch that was popped. Whatever becomes of the thread that has it, it lets go of what the batch holds: a later batch on another
+/// thread may be waiting for that.
+struct Popped<'r> {
+    runner: &'r Runner,
+    batch: Batch,
+    /// How many it turned out to have; some are known only when they were read.
+    records: u64,
+    is_released: bool,
+    is_committed: bool,
+}
+
+impl Popped<'_> {
+    /// Nodes and inputs let go of the batch.
+    fn release(&mut self) {
+        if std::mem::replace(&mut self.is_released, true) {
+            return;
+        }
+        let Runner { shared, parts, .. } = self.runner;
+        let id = self.batch.id;
+        let release = |let_go: &dyn Fn()| {
+            let released = guarded(self.batch.time_ns / 1_000_000, || {
+                let_go();
+                Ok(())
+            });
+            // The others must be released all the same.
+            released.unwrap_or_else(|error| shared.fail(error));
+        };
+        parts.scheduled.iter().for_each(|node| release(&|| node.release(id)));
+        parts.inputs.iter().for_each(|input| release(&|| input.release(id)));
+        shared.budget.batch_done(self.batch.sum(|allotment| allotment.bytes));
+    }
+}
+
+impl Drop for Popped<'_> {
+    fn drop(&mut self) {
+        self.release();
+        let cut_records = self.batch.sum(|allotment| allotment.records);
+        self.runner.queue.done(cut_records, self.records.max(cut_records), self.is_committed);
+        self.runner.shared.clock.leave();
+    }
 }
 
 impl Runner {
-    pub(super) fn run(&self) {
+    pub(crate) fn run(&self) {
+        if self.concurrent_jobs == 1
+            && let Err(error) = self.pool.pin_lane_0()
+        {
+            self.shared.fail(error);
+        }
         while let Some(batch) = self.queue.pop() {
+            let mut popped = Popped { runner: self, batch, records: 0, is_released: false, is_committed: false };
             self.shared.budget.batch_started();
-            let report = self.process(&batch);
-            self.parts.scheduled.iter().for_each(|node| node.release(batch.id));
-            self.parts.inputs.iter().for_each(|input| input.release(batch.id));
-            self.shared.budget.batch_done(batch.sum(|allotment| allotment.bytes));
+            let report = self.process(&popped.batch);
+            popped.release();
             if let Some(failure) = &report.failure {
                 self.shared.fail(failure.clone());
             }
+            self.backpressure.completed(&popped.batch, report.started_ns, report.done_ns);
             self.tell(&report);
-            self.queue.done(report.failure.is_none(), report.records);
-            self.shared.clock.leave();
+            popped.records = report.records;
+            popped.is_committed = report.failure.is_none();
         }
     }
 
@@ -108,14 +162,18 @@ impl Runner {
             records: batch.sum(|allotment| allotment.records) + settled.iter().map(|read| read.records).sum::<u64>(),
             bytes: batch.sum(|allotment| allotment.bytes) + settled.iter().map(|read| read.bytes).sum::<u64>(),
             blocks: batch.sum(|allotment| allotment.blocks),
-            first_sequence: first.first_sequence,
+            first_sequence: first.ranges.first().map_or(first.end_sequence, |range| range.start),
             end_sequence: first.end_sequence,
+            ranges: first.ranges,
+            shed: batch.sum(|allotment| allotment.shed),
             phases: books.phases,
             busy: books.busy,
             idle_ns: worked.saturating_sub(busy),
             skew: books.skew,
             queue_depth: batch.queue_depth,
             blocked_ns: batch.sum(|allotment| allotment.blocked_ns),
+            throttled_ns: batch.sum(|allotment| allotment.throttled_ns),
+            rate_limit_per_s: batch.allotments.iter().find_map(|allotment| allotment.rate_limit_per_s),
             stamps: handed.chain(settled.iter().flat_map(|read| read.stamps.iter().copied())).collect(),
             failure,
             allocations: used.map(|(allocations, _)| allocations),

@@ -94,14 +94,14 @@ impl StreamingContext {
 
     fn one_at_a_time<R: Family>(&self, default: Option<Arc<R::Column>>) -> (QueueHandle<R>, DStream<R>) {
         let handle = QueueHandle::new(true);
-        let input = Arc::new(Input::<R>::new(self.shared.clone(), "queue".to_owned(), false));
+        let input = Arc::new(Input::<R>::new(self.shared.clone(), "queue".to_owned(), false, &self.settings));
         let one = OneAtATime { input: input.clone(), handle: handle.clone(), default };
         let receiver = QueueReceiver { handle: handle.clone() };
         (handle, self.supervised(input, Arc::new(one), receiver, false))
     }
 
     fn received<R: Family>(&self, name: &str, receiver: impl Receiver<R> + 'static, planned: bool) -> DStream<R> {
-        let input = Arc::new(Input::<R>::new(self.shared.clone(), name.to_owned(), planned));
+        let input = Arc::new(Input::<R>::new(self.shared.clone(), name.to_owned(), planned, &self.settings));
         self.supervised(input.clone(), input, receiver, planned)
     }
 

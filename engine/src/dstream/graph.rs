@@ -6,7 +6,8 @@ use crate::clock::lock;
 use crate::error::EngineError;
 use crate::schedule::operator::Operator;
 use crate::settings::Settings;
-use crate::source::input::{AnyInput, Shared};
+use crate::source::input::AnyInput;
+use crate::source::shared::Shared;
 use crate::storage::Storage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -16,6 +17,8 @@ use std::sync::{Arc, Mutex};
 pub struct StopReport {
     /// Records taken from all sources.
     pub accepted: u64,
+    /// Records that sources brought and that were dropped because there was no room. With `accepted`, all that they brought.
+    pub shed: u64,
     /// Records of batches that were not done after the drain, failed ones among them, and of none yet.
     pub unfinished: u64,
     /// Oddities of input that were taken, refusals, and troubles of receivers, by kind.
@@ -195,6 +198,11 @@ impl Graph {
         lock(&self.parts).clone()
     }
 
+    /// Whoever waits for an input's records goes on without them.
+    pub(crate) fn interrupt_inputs(&self) {
+        lock(&self.parts).inputs.iter().for_each(|input| input.interrupt());
+    }
+
     /// What was there at the end; `unfinished` are the records of batches that are not done.
     pub(crate) fn stop_report(&self, unfinished: u64) -> StopReport {
         let parts = lock(&self.parts);
@@ -204,6 +212,7 @@ impl Graph {
             *counts.entry(kind).or_default() += count;
         }
         let waiting: u64 = parts.inputs.iter().map(|input| input.waiting()).sum();
-        StopReport { accepted, unfinished: unfinished + waiting, input: counts.into_iter().collect() }
+        let shed = parts.inputs.iter().map(|input| input.shed()).sum();
+        StopReport { accepted, shed, unfinished: unfinished + waiting, input: counts.into_iter().collect() }
     }
 }

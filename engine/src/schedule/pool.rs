@@ -1,5 +1,6 @@
 //! Worker pools: how the tasks of one stage are spread over lanes, a lane being a thread that takes one task after another.
 
+use super::affinity;
 use super::own_thread;
 use crate::clock::{Clock, lock};
 use crate::error::EngineError;
@@ -7,10 +8,13 @@ use crate::settings::{PoolKind, Settings};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// The threads that run tasks. The thread that runs the job is lane 0 and one of them.
+/// The threads that run tasks. The thread that runs the job is lane 0 and one of them; with several such threads, each of them
+/// is lane 0 of its own batch, and they share the others.
 pub(crate) struct Pool {
     threads: usize,
     workers: Option<rayon::ThreadPool>,
+    /// The core of each lane; empty where threads go where the system puts them.
+    cores: Vec<usize>,
 }
 
 /// What one lane did in a stage.
@@ -24,17 +28,18 @@ pub(crate) struct LaneReport<L> {
 impl Pool {
     pub(crate) fn new(settings: &Settings) -> Result<Self, EngineError> {
         let threads = settings.effective_threads();
-        let workers = match settings.pool {
-            PoolKind::Rayon if threads > 1 => Some(Self::workers(threads - 1)?),
-            PoolKind::Rayon | PoolKind::Sequential => None,
+        let cores = match settings.pool {
+            PoolKind::Pinned => cores(threads)?,
+            PoolKind::Rayon | PoolKind::Sequential => Vec::new(),
         };
-        Ok(Pool { threads, workers })
-    }
-
-    fn workers(count: usize) -> Result<rayon::ThreadPool, EngineError> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|index| format!("db-worker-{index}"));
-        let pool = pool.start_handler(|_| own_thread::mark());
-        pool.build().map_err(|error| EngineError::Thread { thread: "db-worker".into(), problem: error.to_string() })
+        let workers = if threads > 1 { Some(workers(threads - 1)?) } else { None };
+        if let Some(workers) = &workers
+            && !cores.is_empty()
+        {
+            let pinned = workers.broadcast(|worker| affinity::pin_to(cores[worker.index() + 1]));
+            pinned.into_iter().collect::<Result<(), _>>().map_err(cannot_pin)?;
+        }
+        Ok(Pool { threads, workers, cores })
     }
 
     /// Threads that run tasks.
@@ -42,8 +47,17 @@ impl Pool {
         self.threads
     }
 
+    /// Puts the calling thread where lane 0 belongs.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn pin_lane_0(&self) -> Result<(), EngineError> {
+        self.cores.first().map_or(Ok(()), |core| affinity::pin_to(*core).map_err(cannot_pin))
+    }
+
     /// Runs `tasks` tasks on at most `lanes` lanes. A lane makes its state when it takes its first task, so that there are
-    /// no more states than lanes that worked. The first error ends the stage.
+    /// no more states than lanes that worked. The first error ends the stage. On pinned threads, task i is always lane
+    /// i % lanes's; on others, a lane takes whatever is next.
     pub(crate) fn run<L: Send>(
         &self,
         tasks: usize,
@@ -56,38 +70,67 @@ impl Pool {
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
         let done = Mutex::new((Vec::with_capacity(lanes), None));
-        let lane = || {
-            let result = run_lane(tasks, &next, &failed, clock, &make, &task);
+        let finish = |result: Result<Option<LaneReport<L>>, EngineError>| {
             let mut done = lock(&done);
             match result {
                 Ok(report) => done.0.extend(report),
                 Err(error) => done.1 = done.1.take().or(Some(error)),
             }
         };
+        let shared_lane = || {
+            let whatever_is_next = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|index| *index < tasks);
+            finish(run_lane(std::iter::from_fn(whatever_is_next), &failed, clock, &make, &task));
+        };
+        let own_lane = |lane: usize| finish(run_lane((lane..tasks).step_by(lanes), &failed, clock, &make, &task));
         match &self.workers {
-            Some(workers) if lanes > 1 => workers.in_place_scope(|scope| {
-                (1..lanes).for_each(|_| scope.spawn(|_| lane()));
-                lane();
+            Some(workers) if lanes > 1 && self.cores.is_empty() => workers.in_place_scope(|scope| {
+                (1..lanes).for_each(|_| scope.spawn(|_| shared_lane()));
+                shared_lane();
             }),
-            _ => lane(),
+            Some(workers) if lanes > 1 => workers.in_place_scope(|scope| {
+                scope.spawn_broadcast(|_, worker| {
+                    if worker.index() + 1 < lanes {
+                        own_lane(worker.index() + 1);
+                    }
+                });
+                own_lane(0);
+            }),
+            _ => shared_lane(),
         }
         let (reports, error) = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         error.map_or(Ok(reports), Err)
     }
 }
 
+fn workers(count: usize) -> Result<rayon::ThreadPool, EngineError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|index| format!("db-worker-{index}"));
+    let pool = pool.start_handler(|_| own_thread::mark());
+    pool.build().map_err(|error| EngineError::Thread { thread: "db-worker".into(), problem: error.to_string() })
+}
+
+/// A core for each lane; lanes share cores when there are more of them.
+fn cores(lanes: usize) -> Result<Vec<usize>, EngineError> {
+    let allowed = affinity::allowed_cores();
+    if allowed.is_empty() {
+        return Err(cannot_pin(std::io::Error::last_os_error()));
+    }
+    Ok(allowed.into_iter().cycle().take(lanes).collect())
+}
+
+fn cannot_pin(error: std::io::Error) -> EngineError {
+    EngineError::Pin { problem: error.to_string() }
+}
+
 fn run_lane<L>(
-    tasks: usize,
-    next: &AtomicUsize,
+    tasks: impl Iterator<Item = usize>,
     failed: &AtomicBool,
     clock: Option<&dyn Clock>,
     make: &(impl Fn() -> Result<L, EngineError> + Sync),
     task: &(impl Fn(&mut L, usize) -> Result<(), EngineError> + Sync),
 ) -> Result<Option<LaneReport<L>>, EngineError> {
     let mut report: Option<LaneReport<L>> = None;
-    while !failed.load(Ordering::Relaxed) {
-        let index = next.fetch_add(1, Ordering::Relaxed);
-        if index >= tasks {
+    for index in tasks {
+        if failed.load(Ordering::Relaxed) {
             break;
         }
         let begin = clock.map(Clock::now_ns);
@@ -102,4 +145,82 @@ fn run_lane<L>(
         }
     }
     Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::thread::ThreadId;
+
+    fn pool(kind: PoolKind, threads: usize) -> Pool {
+        Pool::new(&Settings { pool: kind, threads, ..Settings::default() }).expect("threads and cores are there")
+    }
+
+    /// Which thread ran each task, and where it may run.
+    fn places(pool: &Pool, tasks: usize) -> BTreeMap<usize, (ThreadId, Vec<usize>)> {
+        let make = || Ok(Vec::new());
+        let reports = pool.run(tasks, pool.threads(), None, make, |ran, task| {
+            ran.push((task, (std::thread::current().id(), affinity::allowed_cores())));
+            Ok(())
+        });
+        reports.expect("no task fails").into_iter().flat_map(|report| report.made).collect()
+    }
+
+    #[test]
+    fn each_task_runs_once_whatever_the_pool() {
+        for kind in [PoolKind::Rayon, PoolKind::Pinned, PoolKind::Sequential] {
+            for (threads, tasks) in [(1, 5), (2, 0), (2, 1), (3, 2), (3, 100)] {
+                let ran = AtomicUsize::new(0);
+                let pool = pool(kind, threads);
+                let reports = pool.run(
+                    tasks,
+                    threads,
+                    None,
+                    || Ok(Vec::new()),
+                    |seen: &mut Vec<usize>, task| {
+                        seen.push(task);
+                        ran.fetch_add(1, Ordering::Relaxed);
+                        Ok(())
+                    },
+                );
+                let mut seen: Vec<usize> =
+                    reports.expect("no task fails").into_iter().flat_map(|report| report.made).collect();
+                seen.sort_unstable();
+                assert_eq!(seen, (0..tasks).collect::<Vec<_>>(), "{kind:?} {threads} {tasks}");
+                assert_eq!(ran.into_inner(), tasks);
+            }
+        }
+    }
+
+    #[test]
+    fn a_pinned_task_is_always_the_same_threads_on_one_core() {
+        let pool = pool(PoolKind::Pinned, 3);
+        // On a thread of its own: the test's must not stay pinned.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                pool.pin_lane_0().expect("an allowed core");
+                let first = places(&pool, 12);
+                assert!(first.values().all(|(_, cores)| cores.len() == 1), "{first:?}");
+                assert!((3..12).all(|task| first[&task] == first[&(task - 3)]), "{first:?}");
+                assert_eq!(first[&0].0, std::thread::current().id(), "lane 0 is the job's thread");
+                let lanes: std::collections::BTreeSet<_> = (0..3).map(|task| format!("{:?}", first[&task].0)).collect();
+                assert_eq!(lanes.len(), 3);
+                (0..50).for_each(|_| assert_eq!(places(&pool, 12), first));
+            });
+        });
+    }
+
+    #[test]
+    fn the_first_error_ends_a_stage_on_every_pool() {
+        for kind in [PoolKind::Rayon, PoolKind::Pinned, PoolKind::Sequential] {
+            let pool = pool(kind, 2);
+            let failing = |_: &mut (), task| match task {
+                3 => Err(EngineError::Pin { problem: "planted".into() }),
+                _ => Ok(()),
+            };
+            let result = pool.run(1_000, 2, None, || Ok(()), failing);
+            assert!(matches!(result, Err(EngineError::Pin { .. })), "{kind:?}");
+        }
+    }
 }

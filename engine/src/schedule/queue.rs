@@ -1,10 +1,11 @@
-//! The queue of batches that are cut and wait for the job thread: bounded, first in, first out.
+//! The queue of batches that are cut and wait for a job thread: bounded, first in, first out.
 
-use crate::clock::{Clock, lock, wait};
+use crate::clock::Clock;
+use crate::source::allotment::Allotment;
 use crate::source::budget::Budget;
-use crate::source::input::Allotment;
+use crate::sync::{Condvar, Mutex, lock, wait};
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
 /// A batch that is cut.
 pub(crate) struct Batch {
@@ -25,7 +26,8 @@ impl Batch {
     }
 }
 
-/// Batches on their way to the job thread. When it is full, senders are blocked (see [`Budget`]) and the ticker waits.
+/// Batches on their way to the job threads. When it is full, the ticker waits; what happens to senders, the discipline says
+/// (see [`Budget`]).
 pub(crate) struct Queue {
     capacity: usize,
     state: Mutex<State>,
@@ -35,8 +37,10 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Batch>,
-    /// Records of the batch that was popped last, until it is done.
-    running_records: Option<u64>,
+    /// Batches that were popped and are not done.
+    running: usize,
+    /// Their records.
+    running_records: u64,
     closed: bool,
     abandoned: bool,
     /// Records of batches that failed or were abandoned.
@@ -48,8 +52,15 @@ impl Queue {
         Queue { capacity, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Adds a batch, waiting while the queue is full; stamps it as submitted. False when the queue was abandoned.
-    pub(crate) fn push(&self, mut batch: Batch, clock: &Arc<dyn Clock>, budget: &Budget) -> bool {
+    /// Adds a batch, waiting while the queue is full; stamps it as submitted. False when the queue was abandoned. `overtake` is
+    /// called with the batch that waits last, if any does, and the new one: it may move records from the one to the other.
+    pub(crate) fn push(
+        &self,
+        mut batch: Batch,
+        clock: &Arc<dyn Clock>,
+        budget: &Budget,
+        overtake: impl FnOnce(&mut Batch, &mut Batch),
+    ) -> bool {
         let mut state = lock(&self.state);
         while state.waiting.len() >= self.capacity && !state.abandoned {
             state = wait(&self.changed, state);
@@ -57,6 +68,9 @@ impl Queue {
         if state.abandoned {
             state.unfinished_records += batch.sum(|allotment| allotment.records);
             return false;
+        }
+        if let Some(last) = state.waiting.back_mut() {
+            overtake(last, &mut batch);
         }
         clock.join();
         budget.batch_queued();
@@ -76,7 +90,8 @@ impl Queue {
                 return None;
             }
             if let Some(batch) = state.waiting.pop_front() {
-                state.running_records = Some(batch.sum(|allotment| allotment.records));
+                state.running += 1;
+                state.running_records += batch.sum(|allotment| allotment.records);
                 drop(state);
                 self.changed.notify_all();
                 return Some(batch);
@@ -88,10 +103,12 @@ impl Queue {
         }
     }
 
-    /// The batch that was popped last is done, with its outputs committed or not; it turned out to have so many records.
-    pub(crate) fn done(&self, committed: bool, records: u64) {
+    /// A batch that was popped is done, with its outputs committed or not. It was cut with so many records, and turned out to
+    /// have so many.
+    pub(crate) fn done(&self, cut_records: u64, records: u64, committed: bool) {
         let mut state = lock(&self.state);
-        state.running_records = None;
+        state.running -= 1;
+        state.running_records -= cut_records;
         state.unfinished_records += if committed { 0 } else { records };
         drop(state);
         self.changed.notify_all();
@@ -101,13 +118,13 @@ impl Queue {
     pub(crate) fn unfinished_records(&self) -> u64 {
         let state = lock(&self.state);
         let waiting: u64 = state.waiting.iter().map(|batch| batch.sum(|allotment| allotment.records)).sum();
-        state.unfinished_records + waiting + state.running_records.unwrap_or(0)
+        state.unfinished_records + waiting + state.running_records
     }
 
     /// Waits until no batch waits or runs.
     pub(crate) fn wait_empty(&self) {
         let mut state = lock(&self.state);
-        while (!state.waiting.is_empty() || state.running_records.is_some()) && !state.abandoned {
+        while (!state.waiting.is_empty() || state.running > 0) && !state.abandoned {
             state = wait(&self.changed, state);
         }
     }

@@ -1,9 +1,12 @@
 //! The ticker: cuts a batch at every tick and puts it into the queue. No tick is skipped; late ones come back to back.
 
+use super::merge::move_forward;
 use super::queue::{Batch, Queue};
 use crate::clock::Wake;
+use crate::settings::Overload;
 use crate::source::Timeline;
-use crate::source::input::{AnyInput, Shared};
+use crate::source::input::AnyInput;
+use crate::source::shared::Shared;
 use std::sync::Arc;
 
 pub(crate) struct Ticker {
@@ -13,6 +16,7 @@ pub(crate) struct Ticker {
     pub(crate) inputs: Vec<Arc<dyn AnyInput>>,
     pub(crate) has_planned: bool,
     pub(crate) primed_batches: u64,
+    pub(crate) overload: Overload,
 }
 
 impl Ticker {
@@ -94,6 +98,12 @@ impl Ticker {
             queue_depth: 0,
             allotments: self.inputs.iter().map(|input| input.allot(id, due_ns)).collect(),
         };
-        self.queue.push(batch, &self.shared.clock, &self.shared.budget)
+        // Primed batches are history, which does not change.
+        let merges = self.overload == Overload::Merge && !primed;
+        self.queue.push(batch, &self.shared.clock, &self.shared.budget, |waiting, newest| {
+            if merges {
+                move_forward(&self.inputs, waiting, newest);
+            }
+        })
     }
 }

@@ -33,6 +33,8 @@ pub enum KnobKind {
     Rate,
     /// A whole number.
     Count,
+    /// A number, fractions allowed.
+    Number,
     /// A share between 0 and 1, or a percentage with `%`.
     Share,
     /// One of these words.

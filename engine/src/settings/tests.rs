@@ -67,6 +67,15 @@ fn settings_that_cannot_work_are_refused_by_name() {
     refused(Settings { block_interval_ns: Some(300_000_000), ..fine.clone() }, "block_interval");
     refused(Settings { threads: 0, ..fine.clone() }, "threads");
     refused(Settings { queue_capacity: 0, ..fine.clone() }, "queue_capacity");
+    refused(Settings { concurrent_jobs: 0, ..fine.clone() }, "concurrent_jobs");
+    refused(Settings { concurrent_jobs: 65, ..fine.clone() }, "concurrent_jobs");
+    refused(Settings { max_rate_per_s: Some(0.5), ..fine.clone() }, "max_rate");
+    refused(Settings { max_rate_per_s: Some(f64::NAN), ..fine.clone() }, "max_rate");
+    refused(Settings { backpressure_initial_rate_per_s: Some(-1.0), ..fine.clone() }, "backpressure_initial_rate");
+    refused(Settings { pid_proportional: f64::INFINITY, ..fine.clone() }, "pid_proportional");
+    refused(Settings { pid_integral: -0.1, ..fine.clone() }, "pid_integral");
+    refused(Settings { pid_derivative: f64::NAN, ..fine.clone() }, "pid_derivative");
+    refused(Settings { pid_min_rate_per_s: 0.0, ..fine.clone() }, "pid_min_rate");
     refused(Settings { memory_limit_bytes: 5, ..fine }, "memory_limit");
 }
 
@@ -81,4 +90,21 @@ fn durations_sizes_and_rates_are_written_as_they_are_read() {
     for text in ["150k/s", "1.25M/s", "10/s"] {
         assert_eq!(format_rate(parse_rate(text).unwrap()), text);
     }
+}
+
+#[test]
+fn rates_and_numbers_can_be_set_and_unset() {
+    let mut settings = Settings::default();
+    let mut set = |name: &str, text: &str| {
+        let knob = find_knob(KNOBS, name).expect("in the table");
+        (knob.set)(&mut settings, text).map(|()| (knob.get)(&settings))
+    };
+    assert_eq!(set("max_rate", "2.5k/s"), Ok("2.5k/s".into()));
+    assert_eq!(set("max_rate", "none"), Ok("none".into()));
+    assert_eq!(set("pid_integral", "0.05"), Ok("0.05".into()));
+    assert_eq!(set("pid_derivative", "0"), Ok("0".into()));
+    assert_eq!(set("overload", "shed"), Ok("shed".into()));
+    assert_eq!(set("pool", "pinned"), Ok("pinned".into()));
+    assert!(set("pid_integral", "-1").is_err() && set("pid_integral", "NaN").is_err());
+    assert!(set("max_rate", "100").is_err() && set("overload", "drop").is_err());
 }

@@ -96,12 +96,48 @@ pub(super) fn parse_count(text: &str) -> Result<usize, ValueError> {
 }
 
 /// Index of the word among the allowed ones.
-pub(super) fn parse_choice(text: &str, allowed: &[&str]) -> Result<usize, ValueError> {
+fn parse_choice(text: &str, allowed: &[&str]) -> Result<usize, ValueError> {
     allowed.iter().position(|word| *word == text).ok_or_else(|| ValueError::NotAChoice {
         text: text.into(),
         allowed: allowed.join(", "),
         suggestion: super::suggest(text, allowed.iter().copied()).map(str::to_owned),
     })
+}
+
+/// What the word stands for.
+pub(super) fn parse_word<T: Copy>(words: &[(&str, T)], text: &str) -> Result<T, ValueError> {
+    let allowed: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    parse_choice(text, &allowed).map(|choice| words[choice].1)
+}
+
+/// The word for a value.
+pub(super) fn word_of<T: PartialEq>(words: &[(&str, T)], value: T) -> String {
+    words.iter().find(|(_, meant)| *meant == value).map_or("", |(word, _)| word).to_owned()
+}
+
+/// A number without unit, 0 or more.
+pub(super) fn parse_number(text: &str) -> Result<f64, ValueError> {
+    let refused = || ValueError::NotANumber { text: text.into(), expected: "a number such as `0.2`, 0 or more" };
+    let number: f64 = text.trim().parse().map_err(|_| refused())?;
+    if number >= 0.0 && number.is_finite() { Ok(number) } else { Err(refused()) }
+}
+
+/// `none`, or what `parse` reads.
+pub(super) fn parse_none_or<T>(
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, ValueError>,
+) -> Result<Option<T>, ValueError> {
+    if text.trim() == "none" { Ok(None) } else { parse(text).map(Some) }
+}
+
+/// `none`, or what `format` writes.
+pub(super) fn none_or<T>(value: Option<T>, format: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| "none".to_owned(), format)
+}
+
+/// `on` or `off`.
+pub(super) fn parse_on_off(text: &str) -> Result<bool, ValueError> {
+    parse_choice(text, &["on", "off"]).map(|choice| choice == 0)
 }
 
 pub(super) fn on_off(on: bool) -> &'static str {

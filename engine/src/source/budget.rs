@@ -1,13 +1,12 @@
-//! The bound on what waits: received bytes and queued batches. At the bound, senders are blocked.
+//! The bound on what waits: received bytes and queued batches. At the bound, senders are blocked or told that there is no room.
 
-use crate::clock::{Clock, Wake, lock};
-use std::sync::{Condvar, Mutex, PoisonError};
+use crate::clock::{Clock, Wake};
+use crate::sync::{Condvar, Mutex, lock, wait_at_most};
 use std::time::Duration;
 
 /// Shared by all inputs and the batch queue of a context.
 pub(crate) struct Budget {
     limit_bytes: u64,
-    queue_capacity: usize,
     held: Mutex<Held>,
     freed: Condvar,
 }
@@ -16,42 +15,52 @@ pub(crate) struct Budget {
 struct Held {
     /// Payload bytes of blocks that belong to no finished batch.
     bytes: u64,
-    /// Batches that wait for the job thread.
+    /// Batches that wait for a job thread.
     waiting: usize,
     /// Batches that wait or run.
     outstanding: usize,
 }
 
+/// What a sender asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Request {
+    /// Payload bytes of its records.
+    pub(crate) bytes: u64,
+    /// There is no room while so many batches wait.
+    pub(crate) waiting_most: usize,
+    /// Let in whenever no batch is outstanding, however much is held: of a planned sender whose batch is not complete before it
+    /// has handed everything over, so that waiting would be for ever.
+    pub(crate) completes_a_batch: bool,
+}
+
 impl Budget {
-    pub(crate) fn new(limit_bytes: u64, queue_capacity: usize) -> Self {
-        Budget { limit_bytes, queue_capacity, held: Mutex::default(), freed: Condvar::new() }
+    pub(crate) fn new(limit_bytes: u64) -> Self {
+        Budget { limit_bytes, held: Mutex::default(), freed: Condvar::new() }
     }
 
-    /// Takes room for `bytes`, waiting while there is none; `waited` hears of the time as it passes. A planned sender is let
-    /// in when no batch is outstanding, however much it holds: its batch is not complete before it has handed everything over,
-    /// so waiting would be for ever. Returns how long it waited; `None` when `wake` was set meanwhile.
+    /// Takes room, waiting while there is none; `waited` hears of the time as it passes. Returns how long it waited; `None` when
+    /// `wake` was set meanwhile.
     pub(crate) fn acquire(
         &self,
-        bytes: u64,
-        planned: bool,
+        request: Request,
         wake: &Wake,
         clock: &dyn Clock,
         waited: impl Fn(u64),
     ) -> Option<u64> {
         let mut held = lock(&self.held);
         let mut total_ns = 0;
-        while !self.has_room(&held, bytes, planned) {
+        while !self.has_room(&held, request) {
             if wake.is_set() {
                 return None;
             }
             let begin_ns = clock.now_ns();
-            // The time-out is for the wake, which does not notify this condition, and so that a long wait is told in time.
-            held = self.freed.wait_timeout(held, Duration::from_millis(20)).unwrap_or_else(PoisonError::into_inner).0;
+            // The time-out is for a wake that nobody tells us of, and so that a long wait is told in time.
+            held = wait_at_most(&self.freed, held, Duration::from_millis(20));
             let step_ns = clock.now_ns() - begin_ns;
             waited(step_ns);
             total_ns += step_ns;
         }
-        held.bytes += bytes;
+        held.bytes += request.bytes;
         Some(total_ns)
     }
 
@@ -60,9 +69,26 @@ impl Budget {
         lock(&self.held).bytes += bytes;
     }
 
-    fn has_room(&self, held: &Held, bytes: u64, planned: bool) -> bool {
-        let fits = held.waiting < self.queue_capacity && (held.bytes == 0 || held.bytes + bytes <= self.limit_bytes);
-        fits || (planned && held.outstanding == 0)
+    /// Takes room if there is some.
+    pub(crate) fn try_acquire(&self, request: Request) -> bool {
+        let mut held = lock(&self.held);
+        let has_room = self.has_room(&held, request);
+        if has_room {
+            held.bytes += request.bytes;
+        }
+        has_room
+    }
+
+    fn has_room(&self, held: &Held, request: Request) -> bool {
+        let Request { bytes, waiting_most, completes_a_batch } = request;
+        let fits = held.waiting < waiting_most && (held.bytes == 0 || held.bytes + bytes <= self.limit_bytes);
+        fits || (completes_a_batch && held.outstanding == 0)
+    }
+
+    /// Makes all who wait look at their wake.
+    pub(crate) fn interrupt(&self) {
+        drop(lock(&self.held));
+        self.freed.notify_all();
     }
 
     /// A batch joined the queue.

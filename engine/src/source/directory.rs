@@ -10,7 +10,9 @@ mod read;
 pub use options::DirectoryOptions;
 
 use super::LineCounts;
-use super::input::{Allotment, AnyInput, Settled, Shared};
+use super::allotment::{Allotment, Settled};
+use super::input::AnyInput;
+use super::shared::Shared;
 use crate::block::Stamp;
 use crate::clock::lock;
 use crate::error::panic_text;
@@ -33,7 +35,7 @@ const TOLD_NAMES: usize = 3;
 /// The files of one batch, one partition each.
 pub(crate) struct FileBatch {
     pub(crate) label_ms: i64,
-    pub(crate) files: Vec<WatchedFile>,
+    pub(crate) files: Vec<Arc<WatchedFile>>,
 }
 
 /// One file as it was when it was listed.
@@ -248,6 +250,7 @@ impl AnyInput for DirectoryInput {
     fn allot(&self, batch: u64, due_ns: u64) -> Allotment {
         let label_ms = (due_ns as i64 + self.shared.clock.wall_offset_ns()).div_euclid(1_000_000);
         let files = self.select(label_ms);
+        let files: Vec<_> = files.into_iter().map(Arc::new).collect();
         let allotment = Allotment { blocks: files.len() as u64, ..Allotment::default() };
         lock(&self.state).allotted.insert(batch, Arc::new(FileBatch { label_ms, files }));
         allotment
@@ -268,6 +271,14 @@ impl AnyInput for DirectoryInput {
         }
         lock(&self.state).records += settled.records;
         settled
+    }
+
+    fn forward(&self, batch: u64, later: u64) {
+        let mut state = lock(&self.state);
+        let Some(earlier) = state.allotted.remove(&batch) else { return };
+        let Some(own) = state.allotted.get_mut(&later) else { return };
+        let files = earlier.files.iter().chain(&own.files).cloned().collect();
+        *own = Arc::new(FileBatch { label_ms: own.label_ms, files });
     }
 
     fn release(&self, batch: u64) {

@@ -1,133 +1,20 @@
 //! One input of a context: gathers what its receiver stores into blocks, and gives them to batches.
 
-use super::budget::Budget;
-use super::handover::{Handover, Stopped, Timeline};
+use super::allotment::{Allotment, Settled, push_range};
+use super::gate::{AtWork, Gate};
+use super::handover::{Handover, Stopped};
 use super::open::OpenBlock;
+use super::shared::Shared;
 use crate::block::{Block, Stamp};
-use crate::clock::{Clock, Wake, lock};
-use crate::error::{EngineError, panic_text};
-use crate::metrics::BatchListener;
+use crate::clock::Wake;
+use crate::error::EngineError;
 use crate::record::{Column, Family};
-use std::collections::BTreeMap;
+use crate::settings::Settings;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
-
-/// What all inputs of a context share.
-pub(crate) struct Shared {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) wake: Arc<Wake>,
-    pub(crate) budget: Budget,
-    pub(crate) interval_ns: u64,
-    pub(crate) block_interval_ns: u64,
-    pub(crate) listeners: RwLock<Vec<Arc<dyn BatchListener>>>,
-    times: Mutex<Times>,
-    times_changed: Condvar,
-    failure: Mutex<Option<EngineError>>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Times {
-    timeline: Option<Timeline>,
-    live_start_ns: Option<u64>,
-}
-
-impl Shared {
-    pub(crate) fn new(clock: Arc<dyn Clock>, budget: Budget, interval_ns: u64, block_interval_ns: u64) -> Self {
-        Shared {
-            clock,
-            wake: Arc::default(),
-            budget,
-            interval_ns,
-            block_interval_ns,
-            listeners: RwLock::default(),
-            times: Mutex::default(),
-            times_changed: Condvar::new(),
-            failure: Mutex::default(),
-        }
-    }
-
-    pub(crate) fn set_timeline(&self, timeline: Timeline) {
-        lock(&self.times).timeline = Some(timeline);
-        self.times_changed.notify_all();
-    }
-
-    pub(crate) fn set_live_start(&self, live_start_ns: u64) {
-        lock(&self.times).live_start_ns = Some(live_start_ns);
-        self.times_changed.notify_all();
-    }
-
-    pub(crate) fn timeline(&self, wake: &Wake) -> Result<Timeline, Stopped> {
-        self.wait_for(wake, |times| times.timeline)
-    }
-
-    pub(crate) fn live_start_ns(&self, wake: &Wake) -> Result<u64, Stopped> {
-        self.wait_for(wake, |times| times.live_start_ns)
-    }
-
-    fn wait_for<T>(&self, wake: &Wake, get: impl Fn(&Times) -> Option<T>) -> Result<T, Stopped> {
-        let mut times = lock(&self.times);
-        loop {
-            if let Some(value) = get(&times) {
-                return Ok(value);
-            }
-            if wake.is_set() {
-                return Err(Stopped);
-            }
-            let waited = self.times_changed.wait_timeout(times, Duration::from_millis(20));
-            times = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    /// Blocks are cut at multiples of the block interval within a batch, and at the batch's end.
-    pub(crate) fn cut_after(&self, time_ns: u64) -> u64 {
-        let grid = lock(&self.times).timeline.map_or(0, |timeline| timeline.prime_start_ns % self.interval_ns);
-        let into_batch = (time_ns + self.interval_ns - grid) % self.interval_ns;
-        let block_end = (into_batch / self.block_interval_ns + 1) * self.block_interval_ns;
-        time_ns - into_batch + block_end.min(self.interval_ns)
-    }
-
-    pub(crate) fn fail(&self, error: EngineError) {
-        lock(&self.failure).get_or_insert(error);
-    }
-
-    /// Tells the listeners of a source. One that panics fails the context, not the source.
-    pub(crate) fn report(&self, source: &str, message: &str) {
-        let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
-        for listener in listeners.iter() {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| listener.source_reported(source, message))) {
-                let problem = format!("a listener panicked at what the source reported: {}", panic_text(&*panic));
-                self.fail(EngineError::Source { source_name: source.to_owned(), problem });
-            }
-        }
-    }
-
-    pub(crate) fn failure(&self) -> Option<EngineError> {
-        lock(&self.failure).clone()
-    }
-}
-
-/// What a batch got from one input.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Allotment {
-    pub(crate) records: u64,
-    pub(crate) bytes: u64,
-    pub(crate) blocks: u64,
-    pub(crate) first_sequence: u64,
-    pub(crate) end_sequence: u64,
-    pub(crate) blocked_ns: u64,
-    pub(crate) stamps: Vec<Stamp>,
-}
-
-/// What is known of a batch's input only when its outputs have run, because they read it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Settled {
-    pub(crate) records: u64,
-    pub(crate) bytes: u64,
-    pub(crate) stamps: Vec<Stamp>,
-}
 
 /// One input, whatever its records are.
 pub(crate) trait AnyInput: Send + Sync {
@@ -138,12 +25,24 @@ pub(crate) trait AnyInput: Send + Sync {
         let _ = batch;
         Settled::default()
     }
+    /// Moves the blocks of a batch to a later one, before its own.
+    fn forward(&self, batch: u64, later: u64);
     /// The batch is done with its blocks.
     fn release(&self, batch: u64);
     /// The next batch is the last one: what is handed over from now on is refused. Called before that batch is cut.
     fn close(&self);
+    /// From now on lets in so many records per second at most, if it can be limited.
+    fn limit(&self, per_s: f64) {
+        let _ = per_s;
+    }
+    /// The context is stopping: whoever waits in `allot` goes on.
+    fn interrupt(&self) {}
     /// Records taken so far.
     fn accepted(&self) -> u64;
+    /// Records dropped so far.
+    fn shed(&self) -> u64 {
+        0
+    }
     /// Records that belong to no batch yet.
     fn waiting(&self) -> u64;
     /// Oddities and refusals by kind.
@@ -161,8 +60,7 @@ pub(crate) struct Input<R: Family> {
     moved: Condvar,
     /// Where a single record is put to learn its bytes; empty between calls.
     scale: Mutex<R::Column>,
-    /// Time for which senders waited since the last batch was cut.
-    blocked_ns: AtomicU64,
+    gate: Gate,
 }
 
 struct State<R: Family> {
@@ -171,7 +69,12 @@ struct State<R: Family> {
     allotted: BTreeMap<u64, Arc<Vec<Arc<Block<R>>>>>,
     next_sequence: u64,
     cut_sequence: u64,
+    shed: u64,
+    /// What was dropped and belongs to no batch yet: the boundary of the block that it would have been in, and how many records.
+    shed_waiting: VecDeque<(u64, u64)>,
     watermark_ns: u64,
+    /// The watermark that the ticker waits for.
+    awaited_ns: Option<u64>,
     finished: bool,
     /// The last batch is being cut or has been.
     shut: bool,
@@ -179,27 +82,23 @@ struct State<R: Family> {
 }
 
 impl<R: Family> Input<R> {
-    pub(crate) fn new(shared: Arc<Shared>, name: String, planned: bool) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, name: String, planned: bool, settings: &Settings) -> Self {
         let state = State {
             closed: Vec::new(),
             open: None,
             allotted: BTreeMap::new(),
             next_sequence: 0,
             cut_sequence: 0,
+            shed: 0,
+            shed_waiting: VecDeque::new(),
             watermark_ns: 0,
+            awaited_ns: None,
             finished: false,
             shut: false,
             counts: BTreeMap::new(),
         };
-        Input {
-            shared,
-            name,
-            planned,
-            state: Mutex::new(state),
-            moved: Condvar::new(),
-            scale: Mutex::default(),
-            blocked_ns: AtomicU64::new(0),
-        }
+        let gate = Gate::new(shared.clone(), planned, settings);
+        Input { shared, name, planned, state: Mutex::new(state), moved: Condvar::new(), scale: Mutex::default(), gate }
     }
 
     /// The blocks of a batch.
@@ -207,14 +106,20 @@ impl<R: Family> Input<R> {
         lock(&self.state).allotted.get(&batch).cloned().unwrap_or_default()
     }
 
-    /// Takes many records, stamped with this moment, into the open block.
-    pub(crate) fn receive(&self, column: R::Column, wake: &Wake) -> Result<(), Stopped> {
+    /// Takes many records, stamped with their arrival, into the open block, in pieces as the limit on their rate lets them in.
+    pub(crate) fn receive(&self, column: &Arc<R::Column>, wake: &Wake) -> Result<(), Stopped> {
         let records = column.len();
         if records == 0 {
             return if wake.is_set() { Err(Stopped) } else { Ok(()) };
         }
-        self.enter(column.bytes(0..records), wake)?;
-        self.join(&Arc::new(column))
+        let (mut from, mut at_work) = (0, None);
+        while from < records {
+            let piece = from..from + self.gate.piece(records - from);
+            from = piece.end;
+            at_work = at_work.or_else(|| self.gate.begin());
+            self.let_in(column, piece, |now_ns| (now_ns, now_ns), wake, &mut at_work)?;
+        }
+        Ok(())
     }
 
     /// Adds records, for which there is room, to the open block, stamped with this moment.
@@ -223,7 +128,7 @@ impl<R: Family> Input<R> {
         if records == 0 { Ok(()) } else { self.append(column, 0..records, self.arrival(records)) }
     }
 
-    /// Takes one record, stamped with this moment, into the open block.
+    /// Takes one record, stamped with its arrival, into the open block.
     pub(crate) fn receive_one(&self, view: R::View<'_>, wake: &Wake) -> Result<(), Stopped> {
         let bytes = {
             let mut scale = lock(&self.scale);
@@ -231,15 +136,27 @@ impl<R: Family> Input<R> {
             scale.push(view);
             scale.bytes(0..1)
         };
-        self.enter(bytes, wake)?;
+        let admission = self.gate.admit(1, bytes, wake, &mut self.gate.begin())?;
         let now_ns = self.shared.clock.now_ns();
+        if !admission.has_room {
+            self.skip(self.arrival(1));
+            return Ok(());
+        }
         self.with_open(now_ns, 1, |open| open.push(view, bytes, now_ns))
     }
 
-    /// Takes many records, stamped with this moment, as a block of their own.
-    pub(crate) fn receive_block(&self, column: R::Column, wake: &Wake) -> Result<(), Stopped> {
-        self.enter(column.bytes(0..column.len()), wake)?;
-        self.place(&Arc::new(column))
+    /// Takes many records, stamped with their arrival, as a block of their own, once the limit lets in all of them.
+    pub(crate) fn receive_block(&self, column: &Arc<R::Column>, wake: &Wake) -> Result<(), Stopped> {
+        if self.admit_or_shed(column.len(), column.bytes(0..column.len()), wake)? { self.place(column) } else { Ok(()) }
+    }
+
+    /// Waits until so many records may come in together; false when they are shed.
+    pub(crate) fn admit_or_shed(&self, records: usize, bytes: u64, wake: &Wake) -> Result<bool, Stopped> {
+        let admission = self.gate.admit(records as u64, bytes, wake, &mut self.gate.begin())?;
+        if !admission.has_room {
+            self.skip(self.arrival(records));
+        }
+        Ok(admission.has_room)
     }
 
     /// Takes records as they are meant to be sent.
@@ -251,22 +168,36 @@ impl<R: Family> Input<R> {
         wake: &Wake,
     ) -> Result<Handover, Stopped> {
         debug_assert!(last_ns < self.shared.cut_after(first_ns), "records of one hand-over belong to one block");
-        let blocked_ns = self.enter(column.bytes(range.clone()), wake)?;
-        let stamp = Stamp { records: range.len() as u64, first_ns, last_ns };
-        self.append(column, range, stamp)?;
+        let spread = Spread { first_ns, last_ns, records: range.len() };
+        let (mut from, mut blocked_ns) = (range.start, 0);
+        while from < range.end {
+            let piece = from..from + self.gate.piece(range.end - from);
+            from = piece.end;
+            let times = (spread.at(piece.start - range.start), spread.at(piece.end - 1 - range.start));
+            blocked_ns += self.let_in(column, piece, |_| times, wake, &mut None)?;
+        }
         Ok(Handover { blocked_ns, at_ns: self.shared.clock.now_ns() })
     }
 
-    /// Waits for room; returns how long.
-    pub(crate) fn enter(&self, bytes: u64, wake: &Wake) -> Result<u64, Stopped> {
-        let Shared { budget, clock, .. } = &*self.shared;
-        if wake.is_set() {
-            return Err(Stopped);
+    /// Waits at the gate, then takes the records, or sheds them. `times` are of the first and the last, told when they are let
+    /// in. Returns how long it waited.
+    fn let_in<'g>(
+        &'g self,
+        column: &Arc<R::Column>,
+        range: Range<usize>,
+        times: impl FnOnce(u64) -> (u64, u64),
+        wake: &Wake,
+        at_work: &mut Option<AtWork<'g>>,
+    ) -> Result<u64, Stopped> {
+        let admission = self.gate.admit(range.len() as u64, column.bytes(range.clone()), wake, at_work)?;
+        let (first_ns, last_ns) = times(self.shared.clock.now_ns());
+        let stamp = Stamp { records: range.len() as u64, first_ns, last_ns };
+        if admission.has_room {
+            self.append(column, range, stamp)?;
+        } else {
+            self.skip(stamp);
         }
-        let booked = |ns| {
-            self.blocked_ns.fetch_add(ns, Ordering::Relaxed);
-        };
-        budget.acquire(bytes, self.planned, wake, &**clock, booked).ok_or(Stopped)
+        Ok(admission.waited_ns)
     }
 
     /// Adds a block of its own, for which there is room.
@@ -312,19 +243,57 @@ impl<R: Family> Input<R> {
         Ok(())
     }
 
-    pub(crate) fn advance_watermark(&self, intended_ns: u64) {
+    /// Drops records: their sequence numbers are a gap between blocks.
+    fn skip(&self, stamp: Stamp) {
+        let boundary_ns = self.shared.cut_after(stamp.first_ns);
         let mut state = lock(&self.state);
-        state.watermark_ns = state.watermark_ns.max(intended_ns);
-        drop(state);
+        state.close_open();
+        state.next_sequence += stamp.records;
+        state.shed += stamp.records;
+        match state.shed_waiting.back_mut().filter(|(boundary, _)| *boundary == boundary_ns) {
+            Some((_, records)) => *records += stamp.records,
+            None => state.shed_waiting.push_back((boundary_ns, stamp.records)),
+        }
+    }
+
+    pub(crate) fn advance_watermark(&self, intended_ns: u64) {
+        self.raise_watermark(&mut lock(&self.state), intended_ns);
         self.moved.notify_all();
     }
 
     pub(crate) fn finish(&self) {
         let mut state = lock(&self.state);
         state.finished = true;
-        state.watermark_ns = u64::MAX;
+        self.raise_watermark(&mut state, u64::MAX);
         drop(state);
         self.moved.notify_all();
+    }
+
+    /// The ticker is at work again from the moment at which it can be, not only once it runs: the caller may come to rest now.
+    fn raise_watermark(&self, state: &mut State<R>, intended_ns: u64) {
+        state.watermark_ns = state.watermark_ns.max(intended_ns);
+        if state.awaited_ns.take_if(|awaited_ns| *awaited_ns <= intended_ns).is_some() {
+            self.shared.clock.join();
+        }
+    }
+
+    /// Waits until everything intended before then was handed over, or the context stops. Rests meanwhile: what it waits for may be
+    /// a sender that waits for its rate limit, by the clock.
+    fn await_watermark<'s>(&'s self, mut state: MutexGuard<'s, State<R>>, due_ns: u64) -> MutexGuard<'s, State<R>> {
+        let is_awaited = |state: &State<R>| state.watermark_ns < due_ns && !self.shared.wake.is_set();
+        if !is_awaited(&state) {
+            return state;
+        }
+        state.awaited_ns = Some(due_ns);
+        self.shared.clock.leave();
+        while is_awaited(&state) {
+            // The time-out is for a wake that nobody tells us of.
+            state = wait_at_most(&self.moved, state, Duration::from_millis(20));
+        }
+        if state.awaited_ns.take().is_some() {
+            self.shared.clock.join();
+        }
+        state
     }
 
     pub(crate) fn count(&self, kind: &'static str, count: u64) {
@@ -342,7 +311,28 @@ impl<R: Family> Input<R> {
     }
 }
 
+/// Intended times that are evenly spread over records.
+struct Spread {
+    first_ns: u64,
+    last_ns: u64,
+    records: usize,
+}
+
+impl Spread {
+    fn at(&self, record: usize) -> u64 {
+        let gaps = self.records.saturating_sub(1).max(1) as u128;
+        self.first_ns + (u128::from(self.last_ns - self.first_ns) * record as u128 / gaps) as u64
+    }
+}
+
 impl<R: Family> State<R> {
+    /// Records that were shed and whose block would have ended by then.
+    fn take_shed(&mut self, until_ns: u64) -> u64 {
+        let later = self.shed_waiting.iter().position(|(boundary, _)| *boundary > until_ns);
+        let later = later.unwrap_or(self.shed_waiting.len());
+        self.shed_waiting.drain(..later).map(|(_, records)| records).sum()
+    }
+
     fn close_open(&mut self) {
         if let Some(open) = self.open.take() {
             self.closed.push(Arc::new(open.close()));
@@ -353,10 +343,8 @@ impl<R: Family> State<R> {
 impl<R: Family> AnyInput for Input<R> {
     fn allot(&self, batch: u64, due_ns: u64) -> Allotment {
         let mut state = lock(&self.state);
-        while self.planned && state.watermark_ns < due_ns && !self.shared.wake.is_set() {
-            // The time-out is for the wake alone, which does not notify this condition.
-            let waited = self.moved.wait_timeout(state, Duration::from_millis(20));
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if self.planned {
+            state = self.await_watermark(state, due_ns);
         }
         // The last batch of a stop takes whatever was handed over.
         let by_intended_time = self.planned && !self.shared.wake.is_set();
@@ -370,19 +358,33 @@ impl<R: Family> AnyInput for Input<R> {
             std::mem::take(&mut state.closed)
         };
         // From the blocks' own numbers, not from a running sum: a block that went missing shows as a gap.
-        let first_sequence = taken.first().map_or(state.cut_sequence, |block| block.first_sequence);
-        state.cut_sequence = taken.last().map_or(state.cut_sequence, |block| block.first_sequence + block.records);
+        let mut ranges = Vec::new();
+        taken
+            .iter()
+            .for_each(|block| push_range(&mut ranges, block.first_sequence..block.first_sequence + block.records));
+        state.cut_sequence = ranges.last().map_or(state.cut_sequence, |range| range.end);
+        let (blocked_ns, throttled_ns) = self.gate.take_waits_ns();
         let allotment = Allotment {
             records: taken.iter().map(|block| block.records).sum(),
             bytes: taken.iter().map(|block| block.bytes).sum(),
             blocks: taken.len() as u64,
-            first_sequence,
+            ranges,
             end_sequence: state.cut_sequence,
-            blocked_ns: self.blocked_ns.swap(0, Ordering::Relaxed),
+            shed: state.take_shed(if by_intended_time { due_ns } else { u64::MAX }),
+            blocked_ns,
+            throttled_ns,
+            rate_limit_per_s: self.gate.rate_limit_per_s(),
             stamps: taken.iter().flat_map(|block| block.stamps.iter().copied()).collect(),
         };
         state.allotted.insert(batch, Arc::new(taken));
         allotment
+    }
+
+    fn forward(&self, batch: u64, later: u64) {
+        let mut state = lock(&self.state);
+        let earlier = state.allotted.get_mut(&batch).map(std::mem::take).unwrap_or_default();
+        let own = state.allotted.entry(later).or_default();
+        *own = Arc::new(earlier.iter().chain(own.iter()).cloned().collect());
     }
 
     fn release(&self, batch: u64) {
@@ -393,8 +395,22 @@ impl<R: Family> AnyInput for Input<R> {
         lock(&self.state).shut = true;
     }
 
+    fn limit(&self, per_s: f64) {
+        self.gate.limit(per_s);
+    }
+
+    fn interrupt(&self) {
+        drop(lock(&self.state));
+        self.moved.notify_all();
+    }
+
     fn accepted(&self) -> u64 {
-        lock(&self.state).next_sequence
+        let state = lock(&self.state);
+        state.next_sequence - state.shed
+    }
+
+    fn shed(&self) -> u64 {
+        lock(&self.state).shed
     }
 
     fn waiting(&self) -> u64 {
@@ -409,6 +425,6 @@ impl<R: Family> AnyInput for Input<R> {
 
     fn is_exhausted(&self) -> bool {
         let state = lock(&self.state);
-        state.finished && state.open.is_none() && state.closed.is_empty()
+        state.finished && state.open.is_none() && state.closed.is_empty() && state.shed_waiting.is_empty()
     }
 }

@@ -1,6 +1,7 @@
 //! A source that the program itself feeds.
 
-use super::input::{Allotment, AnyInput, Input};
+use super::allotment::Allotment;
+use super::input::{AnyInput, Input};
 use super::{Receiver, Stopped, Store};
 use crate::clock::lock;
 use crate::error::EngineError;
@@ -101,7 +102,9 @@ impl<R: Family> QueueHandle<R> {
             }
         };
         if self.feed.one_at_a_time {
-            store.input().enter(push.bytes(), store.wake())?;
+            if !store.input().admit_or_shed(push.records() as usize, push.bytes(), store.wake())? {
+                return Ok(());
+            }
             let mut state = lock(&self.feed.state);
             if state.shut {
                 return Err(Stopped);
@@ -109,11 +112,10 @@ impl<R: Family> QueueHandle<R> {
             state.waiting.push_back(push);
             return Ok(());
         }
-        for column in push.partitions {
-            store.input().enter(column.bytes(0..column.len()), store.wake())?;
-            take(store.input(), &column, push.apart)?;
-        }
-        Ok(())
+        let (input, wake) = (store.input(), store.wake());
+        push.partitions.iter().try_for_each(|column| {
+            if push.apart { input.receive_block(column, wake) } else { input.receive(column, wake) }
+        })
     }
 }
 
@@ -186,8 +188,24 @@ impl<R: Family> AnyInput for OneAtATime<R> {
         self.input.allot(batch, due_ns)
     }
 
+    fn forward(&self, batch: u64, later: u64) {
+        self.input.forward(batch, later);
+    }
+
     fn release(&self, batch: u64) {
         self.input.release(batch);
+    }
+
+    fn limit(&self, per_s: f64) {
+        self.input.limit(per_s);
+    }
+
+    fn interrupt(&self) {
+        self.input.interrupt();
+    }
+
+    fn shed(&self) -> u64 {
+        self.input.shed()
     }
 
     /// The last batch still takes one push; what waits beyond it is counted as unfinished.

@@ -65,7 +65,7 @@ impl<R: Family> Store<R> {
     /// # Errors
     /// [`Stopped`]: none of the records was taken.
     pub fn store_column(&self, column: R::Column) -> Result<(), Stopped> {
-        self.input.receive(column, &self.start.wake)
+        self.input.receive(&Arc::new(column), &self.start.wake)
     }
 
     /// Stores many records, all stamped with this moment, as one block, which is one task. Blocks while the engine is full.
@@ -78,7 +78,7 @@ impl<R: Family> Store<R> {
     /// # Errors
     /// [`Stopped`]: none of the records was taken.
     pub fn store_block(&self, column: R::Column) -> Result<(), Stopped> {
-        self.input.receive_block(column, &self.start.wake)
+        self.input.receive_block(&Arc::new(column), &self.start.wake)
     }
 
     /// The timeline of a planned source; blocks until the context has fixed it.

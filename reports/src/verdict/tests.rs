@@ -104,6 +104,19 @@ fn records_never_handed_over_are_late_unless_the_engine_blocked() {
 }
 
 #[test]
+fn a_limit_on_the_rate_is_told_from_a_full_engine() {
+    let blocked = |throttled_ns| {
+        let mut record = holds();
+        (record.integrity.blocked_ns, record.integrity.throttled_ns) = (10_000 * MS, throttled_ns);
+        let verdict = judge(&record);
+        assert_eq!(verdict.because, Because::SenderBlocked);
+        verdict.text
+    };
+    assert!(blocked(0).contains("the engine blocked the sender"), "{}", blocked(0));
+    assert!(blocked(9_000 * MS).contains("the limit on its rate blocked the sender"), "{}", blocked(9_000 * MS));
+}
+
+#[test]
 fn falls_behind_when_anything_is_shed() {
     assert_eq!(changed(|record| record.integrity.shed = 1), "records-shed");
 }

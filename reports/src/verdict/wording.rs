@@ -95,7 +95,8 @@ fn falls_behind(record: &TrialRecord, verdict: &Verdict, evidence: &Evidence) ->
     let reason = match verdict.because {
         Because::RecordsShed => shed(record),
         Because::SenderBlocked => format!(
-            "the engine blocked the sender for {} of the time (limit {})",
+            "{} blocked the sender for {} of the time (limit {})",
+            blocker(record),
             percent(evidence.blocked_share.min(1.0)),
             percent(verdict.limits.blocked)
         ),
@@ -120,6 +121,12 @@ fn falls_behind(record: &TrialRecord, verdict: &Verdict, evidence: &Evidence) ->
         parts.push(takes);
     }
     parts.join("; ") + "." + &limited_by(record)
+}
+
+/// Who kept the sender waiting for most of the time.
+fn blocker(record: &TrialRecord) -> &'static str {
+    let integrity = &record.integrity;
+    if integrity.throttled_ns > integrity.blocked_ns / 2 { "the limit on its rate" } else { "the engine" }
 }
 
 fn shed(record: &TrialRecord) -> String {

@@ -1,7 +1,7 @@
 //! The right answer of `hashtags`.
 
 use super::tokens::{Counts, Tokens};
-use super::{BatchRange, Oracle, WrongAnswer, check_batch, check_final, check_repeated};
+use super::{BatchRanges, Oracle, WrongAnswer, check_batch, check_final, check_repeated};
 use crate::answers::{Answers, BatchAnswer, Row, sort_rows};
 use crate::payload::Payload;
 use std::collections::VecDeque;
@@ -22,19 +22,19 @@ impl HashtagsOracle {
 }
 
 impl Oracle for HashtagsOracle {
-    fn check(&self, payload: &Payload, batches: &[BatchRange], answers: &Answers) -> Vec<WrongAnswer> {
+    fn check(&self, payload: &Payload, batches: &[BatchRanges], answers: &Answers) -> Vec<WrongAnswer> {
         let mut tokens = Tokens::new(payload, hashtags);
         let mut window = Window { batches: VecDeque::new(), totals: Vec::new() };
         let (mut counts, mut top, mut wrong) = (Counts::default(), Vec::new(), Vec::new());
         check_repeated(batches, answers, &mut wrong);
-        for range in batches {
+        for batch in batches {
             counts.clear();
-            tokens.count(range.first_sequence..range.end_sequence, &mut counts);
+            batch.ranges.iter().for_each(|range| tokens.count(range.clone(), &mut counts));
             window.slide(counts.iter().collect(), self.window_batches);
             top = window.top(&tokens);
             let mut expected = BatchAnswer::default();
             (0..).zip(&top).for_each(|(rank, row)| expected.add_ranked(rank, &row.key, row.count));
-            check_batch(range.batch, expected, answers, &mut wrong);
+            check_batch(batch.batch, expected, answers, &mut wrong);
         }
         check_final(&top, answers, &mut wrong);
         wrong

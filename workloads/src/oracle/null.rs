@@ -1,6 +1,6 @@
 //! The right answer of `null`.
 
-use super::{BatchRange, Oracle, WrongAnswer, check_batch, check_final, check_repeated};
+use super::{BatchRanges, Oracle, WrongAnswer, check_batch, check_final, check_repeated};
 use crate::answers::{Answers, BatchAnswer, Row};
 use crate::payload::Payload;
 
@@ -8,16 +8,16 @@ use crate::payload::Payload;
 pub struct NullOracle;
 
 impl Oracle for NullOracle {
-    fn check(&self, _: &Payload, batches: &[BatchRange], answers: &Answers) -> Vec<WrongAnswer> {
+    fn check(&self, _: &Payload, batches: &[BatchRanges], answers: &Answers) -> Vec<WrongAnswer> {
         let mut wrong = Vec::new();
         check_repeated(batches, answers, &mut wrong);
         let mut total = Row { key: b"records".to_vec(), count: 0 };
-        for range in batches {
+        for batch in batches {
             let mut expected = BatchAnswer::default();
-            let records = range.end_sequence - range.first_sequence;
+            let records = batch.records();
             expected.add(b"records", records);
             total.count += records;
-            check_batch(range.batch, expected, answers, &mut wrong);
+            check_batch(batch.batch, expected, answers, &mut wrong);
         }
         check_final(&[total], answers, &mut wrong);
         wrong

@@ -17,12 +17,12 @@ fn batch(index: u64) -> BatchKey {
     BatchKey { primed: false, index }
 }
 
-fn ranges(ends: &[u64]) -> Vec<BatchRange> {
+fn ranges(ends: &[u64]) -> Vec<BatchRanges> {
     let starts = std::iter::once(&0).chain(ends);
-    let range = |(index, (first, end)): (u64, (&u64, &u64))| BatchRange {
+    let range = |(index, (first, end)): (u64, (&u64, &u64))| BatchRanges {
         batch: batch(index),
-        first_sequence: *first,
-        end_sequence: *end,
+        // Cut in two where it can be: a batch whose middle was not shed.
+        ranges: vec![*first..(first + end) / 2, (first + end) / 2..*end],
     };
     (0..).zip(starts.zip(ends)).map(range).collect()
 }
@@ -55,7 +55,7 @@ fn words_are_counted_by_batch_and_over_all_and_the_ring_wraps() {
     let right = answers(&batches, &[("a", 4), ("b", 3), ("c", 1)]);
     assert_eq!(WordCountOracle.check(&payload(&LINES), &ranges(&[2, 4, 4]), &right), []);
     let rounds = answers(&[plain(&[("a", 6), ("b", 7), ("c", 4)])], &[("b", 7), ("a", 6), ("c", 4)]);
-    let range = BatchRange { batch: batch(0), first_sequence: 1, end_sequence: 11 };
+    let range = BatchRanges { batch: batch(0), ranges: vec![1..11] };
     assert_eq!(WordCountOracle.check(&payload(&LINES), &[range], &rounds), []);
 }
 
@@ -67,6 +67,22 @@ fn a_word_counted_wrongly_is_found_in_its_batch_and_in_the_final_answer() {
     assert_eq!(found.iter().map(|wrong| wrong.batch).collect::<Vec<_>>(), [Some(batch(1)), None]);
     assert!(found[0].what.starts_with("expected 2 rows that count 3 (digest "), "{}", found[0].what);
     assert_eq!(found[1].what, "row 1: expected 4 × `a`, found 4 × `b`");
+}
+
+#[test]
+fn records_that_were_shed_are_not_counted() {
+    let ranges = [BatchRanges { batch: batch(0), ranges: vec![0..1, 2..4] }];
+    let right = answers(&[plain(&[("a", 4), ("b", 2)])], &[("a", 4), ("b", 2)]);
+    assert_eq!(WordCountOracle.check(&payload(&LINES), &ranges, &right), []);
+    let all = answers(&[plain(&[("a", 4), ("b", 3), ("c", 1)])], &[("a", 4), ("b", 3), ("c", 1)]);
+    assert_eq!(WordCountOracle.check(&payload(&LINES), &ranges, &all).len(), 2);
+    let counted = |records| {
+        let mut answer = BatchAnswer::default();
+        answer.add(b"records", records);
+        answers(&[answer], &[("records", records)])
+    };
+    assert_eq!(NullOracle.check(&payload(&LINES), &ranges, &counted(3)), []);
+    assert_eq!(NullOracle.check(&payload(&LINES), &ranges, &counted(4)).len(), 2);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The right answer of `word-count`.
 
 use super::tokens::{Counts, Tokens};
-use super::{BatchRange, Oracle, WrongAnswer, check_batch, check_final, check_repeated};
+use super::{BatchRanges, Oracle, WrongAnswer, check_batch, check_final, check_repeated};
 use crate::answers::{Answers, BatchAnswer, Row, sort_rows};
 use crate::payload::Payload;
 
@@ -9,19 +9,19 @@ use crate::payload::Payload;
 pub struct WordCountOracle;
 
 impl Oracle for WordCountOracle {
-    fn check(&self, payload: &Payload, batches: &[BatchRange], answers: &Answers) -> Vec<WrongAnswer> {
+    fn check(&self, payload: &Payload, batches: &[BatchRanges], answers: &Answers) -> Vec<WrongAnswer> {
         let mut tokens = Tokens::new(payload, words);
         let (mut counts, mut totals, mut wrong) = (Counts::default(), Counts::default(), Vec::new());
         check_repeated(batches, answers, &mut wrong);
-        for range in batches {
+        for batch in batches {
             counts.clear();
-            tokens.count(range.first_sequence..range.end_sequence, &mut counts);
+            batch.ranges.iter().for_each(|range| tokens.count(range.clone(), &mut counts));
             let mut expected = BatchAnswer::default();
             for (id, count) in counts.iter() {
                 expected.add_hashed(tokens.key_hash(id), count);
                 totals.add(id, count);
             }
-            check_batch(range.batch, expected, answers, &mut wrong);
+            check_batch(batch.batch, expected, answers, &mut wrong);
         }
         let mut rows: Vec<Row> = totals.iter().map(|(id, count)| Row { key: tokens.key(id).to_vec(), count }).collect();
         sort_rows(&mut rows);
