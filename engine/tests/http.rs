@@ -228,14 +228,14 @@ fn nonsense_is_counted_and_the_next_connection_is_tried() {
 
 #[test]
 fn a_silent_connection_is_given_up_and_signs_of_life_keep_it() {
-    let idle = Duration::from_millis(200);
+    let idle = Duration::from_millis(500);
     let server = Server::new(vec![
         say_and_hold(""),
         say_and_hold([OK, &chunk("a\nhalf")].concat()),
         Box::new(|peer| {
             peer.write_all(OK.as_bytes()).expect("connected");
             // Far longer than the idle time, but never silent for so long.
-            for _ in 0..20 {
+            for _ in 0..25 {
                 std::thread::sleep(Duration::from_millis(30));
                 peer.write_all(chunk("\r\n").as_bytes()).expect("still connected");
             }
@@ -247,8 +247,8 @@ fn a_silent_connection_is_given_up_and_signs_of_life_keep_it() {
     stream.lines.wait_for(&["a", "b"]);
     let messages = stream.live.messages.clone();
     let counts = stream.stop();
-    assert_eq!((counts["stalls"], counts["keep_alives"], counts["truncated"]), (2, 20, 1));
-    assert_eq!(messages.count("no byte came for 200ms, so the connection has stalled"), 2);
+    assert_eq!((counts["stalls"], counts["keep_alives"], counts["truncated"]), (2, 25, 1));
+    assert_eq!(messages.count("no byte came for 500ms, so the connection has stalled"), 2);
     server.finish();
 }
 
