@@ -3,7 +3,7 @@
 pub(crate) mod budget;
 mod handover;
 pub(crate) mod input;
-mod limiter;
+pub(crate) mod limiter;
 mod lines;
 mod queue;
 mod socket;
