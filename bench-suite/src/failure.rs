@@ -73,7 +73,10 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         let exit = match &error {
             EngineError::Setting { .. } | EngineError::Job { .. } => Exit::Usage,
-            EngineError::Source { .. } | EngineError::File { .. } | EngineError::Thread { .. } => Exit::Environment,
+            EngineError::Source { .. }
+            | EngineError::File { .. }
+            | EngineError::Thread { .. }
+            | EngineError::Pin { .. } => Exit::Environment,
             EngineError::Batch { .. } => Exit::Broken,
             EngineError::State { .. } | EngineError::Codec { .. } => Exit::Internal,
         };

@@ -9,7 +9,6 @@ use crate::context::runner::Runner;
 use crate::dstream::{Label, Output, Parts, Scheduled};
 use crate::error::EngineError;
 use crate::metrics::{BatchListener, BatchReport};
-use crate::record::Column;
 use crate::schedule::backpressure::Backpressure;
 use crate::schedule::job::JobRun;
 use crate::schedule::pool::Pool;
@@ -101,7 +100,7 @@ impl Output for Keep {
         let blocks = self.input.blocks(run.batch);
         thread::yield_now();
         let parts = blocks.iter().flat_map(|block| &block.parts);
-        let numbers = parts.flat_map(|part| part.range.clone().map(|index| part.column.view(index))).collect();
+        let numbers = parts.flat_map(|part| part.column[part.range.clone()].to_vec()).collect();
         let before = lock(&self.seen).insert(run.batch, numbers);
         assert!(before.is_none(), "batch {} is run twice", run.batch);
         if self.fails && shuttle::rand::thread_rng().gen_bool(0.2) {
@@ -127,6 +126,13 @@ enum Stop {
     Drains,
     /// What waits is given up.
     Abandons,
+}
+
+/// When it is stopped.
+#[derive(Clone, Copy, PartialEq)]
+enum When {
+    AtOnce,
+    AllIsSent,
 }
 
 /// A whole context but for its threads: one input of numbers, a node that takes turns, an output.
@@ -192,9 +198,7 @@ impl Engine {
         thread::spawn(move || {
             let mut sent = 0;
             while sent < records {
-                let mut column = Vec::new();
-                (0..2).for_each(|number| Column::push(&mut column, sent + number));
-                if input.receive(column).is_err() {
+                if input.receive(vec![sent, sent + 1]).is_err() {
                     break;
                 }
                 sent += 2;
@@ -204,10 +208,15 @@ impl Engine {
     }
 
     /// The order of [`crate::StreamingContext::stop`]; returns accepted and shed records.
-    fn stop(mut self, stop: Stop, senders: Vec<thread::JoinHandle<u64>>) -> (u64, u64) {
+    fn stop(mut self, stop: Stop, when: When, senders: Vec<thread::JoinHandle<u64>>) -> (u64, u64) {
+        let join = |senders: Vec<thread::JoinHandle<u64>>| -> u64 {
+            senders.into_iter().map(|sender| sender.join().expect("no panic")).sum()
+        };
+        // A sender that nobody lets in or tells to stop would never end.
+        let (sent, senders) = if when == When::AllIsSent { (join(senders), Vec::new()) } else { (0, senders) };
         self.shared.stop();
         self.input.interrupt();
-        let offered: u64 = senders.into_iter().map(|sender| sender.join().expect("no panic")).sum();
+        let offered = sent + join(senders);
         self.ticker_wake.set();
         if stop == Stop::Abandons {
             self.queue.abandon(&self.shared.clock);
@@ -228,6 +237,8 @@ impl Engine {
         assert_eq!(seen.len(), reports.len());
         let committed = reports.iter().filter(|report| report.failure.is_none());
         assert_eq!(committed.map(|report| report.records).sum::<u64>() + unfinished, accepted);
+        let failure = self.shared.failure();
+        assert!(matches!(failure, None | Some(EngineError::Codec { .. })), "{failure:?}");
         let mut last_end = 0;
         for (index, report) in (0..).zip(&reports) {
             assert_eq!(report.index, index, "batches are taken in order, and all that were taken are done");
@@ -248,19 +259,11 @@ fn settings(overload: Overload, concurrent_jobs: usize, queue_capacity: usize) -
 }
 
 /// Sends from two threads under a discipline; stops in the middle or after all was sent.
-fn overloaded(overload: Overload, concurrent_jobs: usize, stop: Stop, stops_early: bool) {
+fn overloaded(overload: Overload, concurrent_jobs: usize, stop: Stop, when: When) {
     let engine = Engine::start(settings(overload, concurrent_jobs, 1), false, true);
     let senders = vec![engine.send(6), engine.send(4)];
-    if !stops_early {
-        // A sender that nobody wakes would never end.
-        while senders.iter().any(|sender| !sender.is_finished()) {
-            thread::yield_now();
-        }
-    }
-    let (accepted, shed) = engine.stop(stop, senders);
-    if !stops_early {
-        assert_eq!(accepted + shed, 10);
-    }
+    let (accepted, shed) = engine.stop(stop, when, senders);
+    assert!(when == When::AtOnce || accepted + shed == 10);
     assert!(shed == 0 || overload == Overload::Shed);
 }
 
@@ -269,8 +272,8 @@ macro_rules! disciplines {
         #[test]
         fn $name() {
             for stop in [Stop::Drains, Stop::Abandons] {
-                for stops_early in [false, true] {
-                    in_many_orders(400, move || overloaded($overload, $jobs, stop, stops_early));
+                for when in [When::AtOnce, When::AllIsSent] {
+                    in_many_orders(1_500, move || overloaded($overload, $jobs, stop, when));
                 }
             }
         }
@@ -289,7 +292,7 @@ disciplines! {
 
 #[test]
 fn schedules_of_a_stop_while_senders_wait_for_room() {
-    in_many_orders(1_000, || {
+    in_many_orders(4_000, || {
         let (budget, wake) = (Arc::new(Budget::new(10)), Arc::new(Wake::default()));
         let clock = Arc::new(DreamClock::default());
         let request = Request { bytes: 6, waiting_most: 1, completes_a_batch: false };
@@ -315,7 +318,7 @@ fn schedules_of_a_stop_while_senders_wait_for_room() {
 
 #[test]
 fn schedules_of_a_stop_while_the_ticker_waits_for_a_planned_sender() {
-    in_many_orders(1_000, || {
+    in_many_orders(4_000, || {
         let engine = Engine::start(settings(Overload::Queue, 1, 1), true, false);
         let input = engine.input.clone();
         let sender = thread::spawn(move || {
@@ -331,18 +334,14 @@ fn schedules_of_a_stop_while_the_ticker_waits_for_a_planned_sender() {
             // From now on the ticker waits for a watermark that does not come.
             4
         });
-        if shuttle::rand::thread_rng().gen_bool(0.5) {
-            while !sender.is_finished() {
-                thread::yield_now();
-            }
-        }
-        engine.stop(Stop::Drains, vec![sender]);
+        let when = if shuttle::rand::thread_rng().gen_bool(0.5) { When::AtOnce } else { When::AllIsSent };
+        engine.stop(Stop::Drains, when, vec![sender]);
     });
 }
 
 #[test]
 fn schedules_of_the_limiter() {
-    in_many_orders(1_000, || {
+    in_many_orders(4_000, || {
         let (per_s, saved_ns) = (1_000.0, 2 * MS);
         let limiter = Arc::new(Limiter::new(Some(per_s), None, saved_ns));
         let (clock, wake) = (Arc::new(DreamClock::default()), Arc::new(Wake::default()));
@@ -378,12 +377,12 @@ fn schedules_of_the_limiter() {
 
 #[test]
 fn schedules_of_a_stop_while_senders_wait_for_the_limit() {
-    in_many_orders(500, || {
+    in_many_orders(2_000, || {
         let limit = Settings { max_rate_per_s: Some(1.0), ..settings(Overload::Queue, 1, 1) };
         let engine = Engine::start(limit, false, false);
         let senders = vec![engine.send(100), engine.send(100)];
         (0..shuttle::rand::thread_rng().gen_range(0..20)).for_each(|_| thread::yield_now());
-        let (accepted, _) = engine.stop(Stop::Drains, senders);
+        let (accepted, _) = engine.stop(Stop::Drains, When::AtOnce, senders);
         assert!(accepted < 20, "one a second");
     });
 }

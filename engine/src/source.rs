@@ -8,7 +8,7 @@ mod gate;
 mod handover;
 mod http;
 pub(crate) mod input;
-mod limiter;
+pub(crate) mod limiter;
 mod lines;
 mod open;
 mod queue;
