@@ -3,6 +3,8 @@
 /// What the tests share: a context that a test moves from tick to tick.
 mod bench;
 
+/// Downbeat against Spark, and against a plain interpreter.
+mod conformance;
 /// User code that panics, jobs that cannot work.
 mod failures;
 /// The two identities, and what each batch reports.

@@ -61,7 +61,7 @@ final class Run {
                 output(output);
             }
             if (!listsCompleted() && program.get("outputs").size() > 0) {
-                heartbeat(context);
+                heartbeat();
             }
             context.addStreamingListener(new StreamingListener() {
                 @Override
@@ -81,9 +81,14 @@ final class Run {
         }
     }
 
-    /** An output with nothing to do, after all others: with it every batch has a job, so that its end can be awaited. */
-    private static void heartbeat(JavaStreamingContext context) {
-        context.queueStream(new java.util.ArrayDeque<>()).foreachRDD(records -> {});
+    /**
+     * Outputs with nothing to do, after all others, one for each input. With them every batch has a job, so that its end can be
+     * awaited; and every batch takes its records from the queue, also one that is in no window.
+     */
+    private void heartbeat() {
+        for (int number = 0; number < program.get("inputs").size(); number++) {
+            job.stream(String.valueOf((char) ('a' + number))).foreachRDD(records -> {});
+        }
     }
 
     private boolean listsCompleted() {
