@@ -9,6 +9,8 @@ mod engine;
 mod function;
 mod naive;
 mod program;
+mod random;
+mod table;
 
 use answers::Answers;
 use downbeat_engine::Settings;

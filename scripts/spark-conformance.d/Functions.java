@@ -207,8 +207,6 @@ final class Functions {
                 }
                 state.remove();
                 return Optional.of(key + " removed");
-            case -1:
-                return Optional.of(key + (state.exists() ? " is " + state.getOption().get() : " is not") + " at " + batch);
             case -2:
                 return Optional.empty();
             case -3:
@@ -222,7 +220,7 @@ final class Functions {
             case -6:
                 return Optional.of(key + " remove: " + refusal(state::remove));
             default:
-                throw unknown("value", String.valueOf(v));
+                return Optional.of(key + (state.exists() ? " is " + state.getOption().get() : " is not") + " at " + batch);
         }
     }
 

@@ -21,14 +21,6 @@ pub(crate) enum Kind {
 }
 
 impl Datum {
-    pub(crate) fn kind(&self) -> Kind {
-        match self {
-            Datum::Text(_) => Kind::Text,
-            Datum::Number(_) => Kind::Number,
-            Datum::Pair(..) => Kind::Pair,
-        }
-    }
-
     /// The text of a text.
     pub(crate) fn text(&self) -> &str {
         match self {

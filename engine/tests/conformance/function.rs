@@ -31,8 +31,8 @@ names! {
     TransformWithFunction { Subtract, Alternate }
     /// Of `update_state_by_key`: the sum; the same until it is 0; the same until a batch has no value; for how many batches the key has been there.
     UpdateFunction { Sum, SumUntilZero, DropWhenIdle, Age }
-    /// Of `map_with_state`. The value of a record says what is done to the state of its key: a positive one is added to it; 0 removes it, -1 looks, -2 gives
-    /// nothing, -3 removes then updates, -4 removes twice, -5 gets it in any case, -6 removes it in any case. `stubborn` tries to change states
+    /// Of `map_with_state`. The value of a record says what is done to the state of its key: a positive one is added to it; 0 removes it, -2 gives
+    /// nothing, -3 removes then updates, -4 removes twice, -5 gets it in any case, -6 removes it in any case; any other looks at it. `stubborn` tries to change states
     /// that are timing out.
     StateFunction { Script, Stubborn }
 }

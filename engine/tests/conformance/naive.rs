@@ -341,10 +341,6 @@ fn state_call(
             states.remove(key);
             Some(format!("{key} {}", if state.is_some() { "removed" } else { "absent" }))
         }
-        -1 => {
-            let is = state.map_or("is not".to_owned(), |state| format!("is {state}"));
-            Some(format!("{key} {is} at {batch}"))
-        }
         -2 => None,
         // To remove what is not there is no misuse.
         -3 | -4 | -6 => {
@@ -356,7 +352,10 @@ fn state_call(
             })
         }
         -5 => Some(format!("{key} get: {}", if state.is_some() { "taken" } else { "refused" })),
-        _ => panic!("the value {value} says nothing"),
+        _ => {
+            let is = state.map_or("is not".to_owned(), |state| format!("is {state}"));
+            Some(format!("{key} {is} at {batch}"))
+        }
     }
 }
 
