@@ -9,6 +9,8 @@ mod live;
 mod concurrency;
 /// Watched directories: which files, when, and what goes wrong with them.
 mod directory;
+/// Downbeat against Spark, and against a plain interpreter.
+mod conformance;
 /// User code that panics, jobs that cannot work.
 mod failures;
 /// Lines from a real HTTP server.
