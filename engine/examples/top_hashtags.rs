@@ -18,7 +18,7 @@ fn main() -> Result<(), EngineError> {
     let context = StreamingContext::new(Settings::default().interval(slide))?;
     let options = HttpOptions { bearer_token: std::env::var("TOKEN").ok(), ..HttpOptions::default() };
     let tweets = context.http_lines_stream(&url, options);
-    let hashtags = tweets.flat_map::<Text>(|tweet, out| {
+    let hashtags = tweets.flat_map_copied::<Text>(|tweet, out| {
         let text = text_of(tweet);
         text.split_whitespace()
             .filter(|word| word.len() > 1 && word.starts_with('#'))

@@ -7,10 +7,10 @@ mod live;
 
 /// Several batches at a time.
 mod concurrency;
-/// Watched directories: which files, when, and what goes wrong with them.
-mod directory;
 /// Downbeat against Spark, and against a plain interpreter.
 mod conformance;
+/// Watched directories: which files, when, and what goes wrong with them.
+mod directory;
 /// User code that panics, jobs that cannot work.
 mod failures;
 /// Lines from a real HTTP server.

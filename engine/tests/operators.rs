@@ -177,3 +177,20 @@ fn structs_of_a_user_go_through_every_codec_as_keys_and_values() {
         assert_eq!(*counted.lock().expect("no panic"), [expected], "{codec:?}");
     }
 }
+
+#[test]
+fn copied_records_need_not_live_in_the_record_they_are_made_of() {
+    let mut bench = Bench::new(Settings::default());
+    let (feed, numbers) = bench.context.queue_stream::<u64>();
+    let texts = numbers
+        .flat_map_copied::<Text>(|number, out| (0..number).for_each(|nth| out(format!("{number}.{nth}").as_bytes())));
+    let (seen, count) = (collect(&texts, |text| text.to_vec()), collect(&texts.count(), |count| count));
+    bench.context.start().expect("starts");
+    feed.push([2, 0, 1, 700]).expect("not stopped");
+    bench.tick();
+    let mut expected: Vec<Vec<u8>> = ["2.0", "2.1", "1.0"].map(|text| text.as_bytes().to_vec()).into();
+    expected.extend((0..700).map(|nth| format!("700.{nth}").into_bytes()));
+    expected.sort();
+    assert_eq!(seen.lock().expect("no panic")[0], expected);
+    assert_eq!(*count.lock().expect("no panic"), [vec![703]]);
+}

@@ -21,7 +21,7 @@ impl BatchListener for Told {
 }
 
 /// The arguments of this program; without the wanted ones, how to call it, and the end.
-pub fn arguments<const WANTED: usize>(usage: &str) -> ([String; WANTED], Option<Duration>) {
+pub(crate) fn arguments<const WANTED: usize>(usage: &str) -> ([String; WANTED], Option<Duration>) {
     let mut given: Vec<String> = std::env::args().skip(1).collect();
     let seconds = if given.len() == WANTED + 1 { given.pop() } else { None };
     let time = seconds.as_deref().map(|text| text.parse::<u32>().map(|seconds| Duration::from_secs(seconds.into())));
@@ -35,7 +35,7 @@ pub fn arguments<const WANTED: usize>(usage: &str) -> ([String; WANTED], Option<
 }
 
 /// Runs the job for so long, or until a batch fails; then stops it gracefully and says what was taken.
-pub fn run(context: &StreamingContext, time: Option<Duration>) -> Result<(), EngineError> {
+pub(crate) fn run(context: &StreamingContext, time: Option<Duration>) -> Result<(), EngineError> {
     context.print_to(Box::new(std::io::stdout()));
     context.add_listener(Arc::new(Told));
     context.start()?;
