@@ -7,6 +7,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -18,13 +20,25 @@ final class Conformance {
             System.err.println("usage: Conformance PROGRAMS ANSWERS SCRATCH [NAME...]");
             System.exit(2);
         }
+        PrintStream console = new PrintStream(System.out, true, StandardCharsets.UTF_8);
         // Before Spark's first use of the console, which it remembers.
         System.setOut(new PrintStream(Answers.PRINTED, true, StandardCharsets.UTF_8));
         List<String> wanted = List.of(arguments).subList(3, arguments.length);
+        Set<String> unknown = new TreeSet<>(wanted);
         try (JavaSparkContext spark = new JavaSparkContext(configuration()); Stream<Path> files = Files.list(Path.of(arguments[0]))) {
             for (Path file : files.filter(path -> path.toString().endsWith(".json")).sorted().toList()) {
-                record(spark, file, Path.of(arguments[1]).resolve(file.getFileName()), Path.of(arguments[2]), wanted);
+                ObjectNode recorded = record(spark, file, Path.of(arguments[2]), wanted);
+                if (wanted.isEmpty()) {
+                    Files.writeString(Path.of(arguments[1]).resolve(file.getFileName()), Layout.text(recorded));
+                } else if (!recorded.isEmpty()) {
+                    console.print(Layout.text(recorded));
+                }
+                recorded.fieldNames().forEachRemaining(unknown::remove);
             }
+        }
+        if (!unknown.isEmpty()) {
+            System.err.println("no program is called " + unknown);
+            System.exit(2);
         }
     }
 
@@ -41,7 +55,8 @@ final class Conformance {
             .set("spark.driver.bindAddress", "127.0.0.1");
     }
 
-    private static void record(JavaSparkContext spark, Path programs, Path answers, Path scratch, List<String> wanted) throws IOException, InterruptedException {
+    /** The answers to the programs of a file; to those of these names, if there are any. */
+    private static ObjectNode record(JavaSparkContext spark, Path programs, Path scratch, List<String> wanted) throws IOException, InterruptedException {
         ObjectMapper json = new ObjectMapper();
         ObjectNode recorded = json.createObjectNode();
         for (JsonNode program : json.readTree(programs.toFile())) {
@@ -54,10 +69,6 @@ final class Conformance {
             recorded.set(name, new Run(program, own).answers(spark));
             System.err.printf("%6d ms  %s%n", (System.nanoTime() - started) / 1_000_000, name);
         }
-        if (wanted.isEmpty()) {
-            Files.writeString(answers, Layout.text(recorded));
-        } else {
-            System.err.print(Layout.text(recorded));
-        }
+        return recorded;
     }
 }
