@@ -66,7 +66,7 @@ pub struct BatchReport {
     pub index: u64,
     /// Label: wall time of the end of the interval, nanoseconds since 1970.
     pub time_ns: i64,
-    /// The same moment on the monotonic clock: when the batch was due.
+    /// The same moment on the monotonic clock: when the batch was due. The last batch of a stop was due when it was cut.
     pub due_ns: u64,
     /// When it joined the queue.
     pub submitted_ns: u64,

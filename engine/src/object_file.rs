@@ -7,7 +7,7 @@
 //! | 8 | `dbobject` |
 //! | 4 | version of the format |
 //! | 4 | codec: 1 is rkyv 0.8, little-endian, with 32-bit offsets |
-//! | 4 + n | length of the family's name, the name ([`Family::name`]) in UTF-8 |
+//! | 4 + n | length of the family's name, the name ([`Family::name`](crate::record::Family::name)) in UTF-8 |
 //! | 8 | xxh3-64 of all that is before it |
 //! | blocks | each: length of its archive (8), its records (8), xxh3-64 of these two and the archive, seeded with the block's number (8), the archive |
 //! | 24 | the end: like a block of length 0, its records being those of the whole file |

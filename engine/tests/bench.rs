@@ -6,7 +6,7 @@ use downbeat_engine::record::{Family, Pair, Text};
 use downbeat_engine::storage::{Disk, SimulatedDisk, Storage};
 use downbeat_engine::{DStream, EngineError, Settings, StreamingContext};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 pub(crate) const START_NS: u64 = 1_000_000_000;
@@ -59,6 +59,28 @@ impl Bench {
 
     pub(crate) fn reports(&self) -> Vec<BatchReport> {
         self.reports.0.lock().expect("no panic").clone()
+    }
+}
+
+/// Where threads wait until so many are there.
+pub(crate) struct Meeting {
+    expected: u64,
+    here: Mutex<u64>,
+    came: Condvar,
+}
+
+impl Meeting {
+    pub(crate) fn of(expected: u64) -> Self {
+        Meeting { expected, here: Mutex::default(), came: Condvar::new() }
+    }
+
+    /// Panics if the others do not come within 20 s.
+    pub(crate) fn wait(&self) {
+        let mut here = self.here.lock().expect("no panic");
+        *here += 1;
+        self.came.notify_all();
+        let waited = self.came.wait_timeout_while(here, Duration::from_secs(20), |here| *here < self.expected);
+        assert!(!waited.expect("no panic").1.timed_out(), "the others did not come");
     }
 }
 

@@ -1,11 +1,11 @@
 //! `print`, `for_each_batch`, `for_each_partition`, `materialize`.
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Meeting};
 use downbeat_engine::record::Text;
 use downbeat_engine::{DStream, Settings};
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 #[derive(Clone, Default)]
@@ -103,17 +103,12 @@ fn first_failure(bench: &Bench) -> String {
 fn partitions_are_called_at_once_with_their_number_and_time() {
     let mut bench = Bench::new(Settings::default().threads(2));
     let (feed, lines) = bench.context.queue_stream::<Text>();
-    let inside = Arc::new((Mutex::new(0), Condvar::new()));
+    let meeting = Meeting::of(2);
     let seen = Arc::new(Mutex::new(Vec::new()));
     let into = seen.clone();
     lines.repartition(2).for_each_partition(move |partition| {
-        let mut calls = inside.0.lock().expect("no panic");
-        *calls += 1;
-        inside.1.notify_all();
         // One after another, the first call would wait in vain.
-        let met = inside.1.wait_timeout_while(calls, Duration::from_secs(20), |calls| *calls < 2).expect("no panic");
-        assert!(!met.1.timed_out(), "the other partition was not called meanwhile");
-        drop(met);
+        meeting.wait();
         let mut records = Vec::new();
         partition.for_each(|line| records.push(line.to_vec()));
         into.lock().expect("no panic").push((partition.number(), partition.time().to_string(), records));

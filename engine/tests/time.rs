@@ -1,6 +1,6 @@
 //! Ticks, labels, priming, the life of a context.
 
-use crate::bench::{Bench, INTERVAL, INTERVAL_NS, START_NS, collect};
+use crate::bench::{Bench, INTERVAL, INTERVAL_NS, Meeting, START_NS, collect};
 use downbeat_engine::clock::ManualClock;
 use downbeat_engine::context::State;
 use downbeat_engine::record::Text;
@@ -95,7 +95,7 @@ fn told_of_what_came_late(late: impl FnOnce(&Bench, &DStream<Text>)) -> String {
     bench.tick();
     assert_eq!(bench.context.await_termination_or_timeout(Duration::ZERO), Ok(false));
     late(&bench, &lines);
-    let error = bench.context.await_termination().expect_err("told");
+    let error = bench.context.await_termination_or_timeout(Duration::from_secs(20)).expect_err("told");
     assert!(matches!(error, EngineError::Job { .. }));
     assert!(matches!(bench.context.start(), Err(EngineError::State { .. })));
     bench.tick();
@@ -141,10 +141,12 @@ fn a_batch_cannot_wait_for_itself() {
     let settings = Settings::default().interval(INTERVAL).threads(2);
     let made = StreamingContext::with_clock(settings, clock.clone()).expect("works");
     let (feed, lines) = made.queue_stream::<Text>();
-    let inside = context.clone();
+    let (inside, meeting) = (context.clone(), Meeting::of(2));
     lines.repartition(2).for_each_partition(move |_| {
+        // So that each of the two threads is in a call.
+        meeting.wait();
         let context = inside.get().expect("set before the start");
-        told.send((context.stop(Duration::MAX).map(drop), context.await_termination())).expect("heard");
+        told.send((context.stop(Duration::from_secs(20)).map(drop), context.await_termination())).expect("heard");
     });
     let made = context.get_or_init(|| Arc::new(made));
     made.start().expect("starts");
@@ -170,6 +172,19 @@ fn a_graceful_stop_runs_what_was_received() {
     assert_eq!((report.accepted, report.unfinished), (1, 0));
     assert_eq!(*seen.lock().expect("no panic"), [vec![0], vec![1]]);
     assert!(feed.push([&b"too late"[..]]).is_err());
+}
+
+#[test]
+fn the_last_batch_of_a_stop_has_a_label_of_its_own() {
+    let mut bench = Bench::new(Settings::default());
+    let (_, lines) = bench.context.queue_stream::<Text>();
+    let labels = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let into = labels.clone();
+    lines.for_each_batch(move |batch| into.lock().expect("no panic").push(batch.time().milliseconds()));
+    bench.context.start().expect("starts");
+    bench.tick();
+    bench.context.stop(Duration::from_secs(5)).expect("stops");
+    assert_eq!(*labels.lock().expect("no panic"), [1100, 1101]);
 }
 
 #[test]

@@ -25,7 +25,10 @@ fn rich_file(records: u64) -> Vec<u8> {
     })
 }
 
-fn rich_records(file: &[u8]) -> Result<Vec<(Vec<u8>, Vec<Option<u64>>)>, String> {
+/// What one record of `Rich` holds.
+type RichRecord = (Vec<u8>, Vec<Option<u64>>);
+
+fn rich_records(file: &[u8]) -> Result<Vec<RichRecord>, String> {
     let file = ObjectFile::<Rich>::parse(&mut &*file)?;
     let mut records = Vec::new();
     file.for_each(|(key, numbers): (&[u8], ListView<'_, _>)| records.push((key.to_vec(), numbers.iter().collect())))

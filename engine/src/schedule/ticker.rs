@@ -19,6 +19,9 @@ pub(crate) struct Ticker {
     pub(crate) overload: Overload,
 }
 
+/// Labels are whole milliseconds.
+const LABEL_NS: u64 = 1_000_000;
+
 impl Ticker {
     /// Primes, then ticks until told to stop or until no input has anything left; then cuts what is there and closes the queue.
     pub(crate) fn run(&self) {
@@ -52,7 +55,8 @@ impl Ticker {
         let prime_start_ns = now_ns.checked_sub(span_ns).unwrap_or(now_ns % interval_ns);
         self.shared.set_timeline(Timeline { prime_start_ns, primed_batches: self.primed_batches, interval_ns });
         for index in 0..self.primed_batches {
-            if self.wake.is_set() || !self.cut(next_id, index, prime_start_ns + (index + 1) * interval_ns, true) {
+            let due_ns = prime_start_ns + (index + 1) * interval_ns;
+            if self.wake.is_set() || !self.cut(next_id, index, (due_ns, due_ns), true) {
                 return None;
             }
         }
@@ -70,12 +74,14 @@ impl Ticker {
             let due_ns = zero_ns + (index + 1) * interval_ns;
             self.shared.clock.sleep_until(due_ns, &self.wake);
             let stopping = self.wake.is_set();
-            // The last batch of a stop is due at once.
-            let due_ns = if stopping { due_ns.min(self.shared.clock.now_ns()) } else { due_ns };
+            // The last batch of a stop is due at once, but has a label of its own: outputs are named by it.
+            let at_once_ns = self.shared.clock.now_ns();
+            let label_ns = if stopping { due_ns.min(at_once_ns.max(due_ns - interval_ns + LABEL_NS)) } else { due_ns };
+            let due_ns = if stopping { due_ns.min(at_once_ns) } else { due_ns };
             if stopping {
                 self.shut_inputs();
             }
-            if !self.cut(next_id, index, due_ns, false) || stopping || self.is_exhausted() {
+            if !self.cut(next_id, index, (label_ns, due_ns), false) || stopping || self.is_exhausted() {
                 return;
             }
         }
@@ -85,13 +91,13 @@ impl Ticker {
         !self.inputs.is_empty() && self.inputs.iter().all(|input| input.is_exhausted())
     }
 
-    fn cut(&self, next_id: &mut u64, index: u64, due_ns: u64, primed: bool) -> bool {
+    fn cut(&self, next_id: &mut u64, index: u64, (label_ns, due_ns): (u64, u64), primed: bool) -> bool {
         let id = *next_id;
         *next_id += 1;
         let batch = Batch {
             id,
             index,
-            time_ns: due_ns as i64 + self.shared.clock.wall_offset_ns(),
+            time_ns: label_ns as i64 + self.shared.clock.wall_offset_ns(),
             due_ns,
             submitted_ns: 0,
             primed,

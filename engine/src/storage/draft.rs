@@ -158,3 +158,6 @@ fn make_directories(storage: &dyn Storage, path: &Path) -> io::Result<()> {
 fn at<T>(action: &str, path: &Path, result: io::Result<T>) -> io::Result<T> {
     result.map_err(|error| io::Error::new(error.kind(), format!("cannot {action} {}: {error}", path.display())))
 }
+
+#[cfg(test)]
+mod tests;
