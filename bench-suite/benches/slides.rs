@@ -23,7 +23,7 @@ static ALLOCATOR: DispatchingAllocator = DispatchingAllocator;
 
 const SLIDE: Duration = Duration::from_secs(1);
 const LINES_PER_BATCH: u64 = 500;
-/// So few that a window of a minute has them all.
+/// So few that a window of a minute has them all, or all but one in a hundred.
 const KEYS: usize = 4_096;
 const ROUNDS: usize = 7;
 
@@ -55,7 +55,7 @@ impl Arm {
             let window_batches = self.seconds;
             windowed.count().for_each_batch(move |batch| {
                 let is_full = batch.index() >= window_batches;
-                batch.for_each(|keys| assert!(keys as usize == KEYS || !is_full, "{keys} keys"));
+                batch.for_each(|keys| assert!(keys as usize * 100 >= KEYS * 99 || !is_full, "{keys} keys"));
             });
         });
         for (slide_us, report) in self.slide_us.iter_mut().zip(&reports[self.seconds as usize..]) {

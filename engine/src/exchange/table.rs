@@ -391,7 +391,7 @@ impl<K: Key, O: Clone + Default> TablePool<K, O> {
 
     /// An empty table, with memory from an earlier batch if there is any.
     pub(crate) fn take(&self) -> Table<K, O> {
-        lock(&self.tables).pop().unwrap_or_else(Table::new)
+        lock(&self.tables).pop().unwrap_or_default()
     }
 
     /// Gives a table back.
