@@ -8,6 +8,7 @@ mod datum;
 mod engine;
 mod function;
 mod naive;
+mod operations;
 mod program;
 mod random;
 mod table;
@@ -101,18 +102,7 @@ fn conformance_naive_interpreter_agrees_with_spark() {
 #[test]
 fn conformance_engine_agrees_with_spark() {
     let cases = cases();
-    compare(cases.iter().filter(|case| engine::pending(&case.program).is_empty()), |program| {
-        engine::run(program, Settings::default().threads(2))
-    });
-}
-
-#[test]
-#[ignore = "needs operations that are not in the engine yet: engine::PENDING"]
-fn conformance_engine_agrees_with_spark_on_pending_operations() {
-    let cases = cases();
-    compare(cases.iter().filter(|case| !engine::pending(&case.program).is_empty()), |program| {
-        engine::run(program, Settings::default().threads(2))
-    });
+    compare(&cases, |program| engine::run(program, Settings::default().threads(2)));
 }
 
 #[test]

@@ -255,18 +255,6 @@ impl Op {
     }
 }
 
-impl Output {
-    /// Its name in programs.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Output::Collect { .. } => "collect",
-            Output::Print { .. } => "print",
-            Output::SaveAsTextFiles { .. } => "save_as_text_files",
-            Output::Slice { .. } => "slice",
-        }
-    }
-}
-
 impl Program {
     /// The name of the input of this number.
     pub(crate) fn input_name(number: usize) -> String {

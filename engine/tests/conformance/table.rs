@@ -1,6 +1,5 @@
 //! The table of the documentation: every operation, how many programs speak for it, and what differs on purpose.
 
-use super::engine::pending;
 use super::{Case, cases};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -82,21 +81,19 @@ fn rendered(cases: &[Case]) -> String {
          Every operation against Spark Streaming 4.1.4, batch by batch: how many programs agree, and what differs on purpose.\n\
          Generated from `tests/conformance/` by its tests (`DOWNBEAT_BLESS=1`), which compare every answer; the reasons in full are in\n\
          [SEMANTICS.md](SEMANTICS.md). `scripts/spark-conformance` records Spark's answers anew.\n\n\
-         | operation | programs | agree | differ on purpose | not yet in the engine |\n|---|---|---|---|---|\n",
+         | operation | programs | agree | differ on purpose |\n|---|---|---|---|\n",
     );
     for (group, rows) in ROWS {
         for row in rows {
             write_row(&mut text, group, row, cases);
         }
     }
-    let differing =
-        cases.iter().filter(|case| case.program.differs.is_some() && pending(&case.program).is_empty()).count();
-    let waiting = cases.iter().filter(|case| !pending(&case.program).is_empty()).count();
+    let differing = cases.iter().filter(|case| case.program.differs.is_some()).count();
     let agreeing = cases.iter().filter(|case| agrees(case)).count();
     // Writing to a string cannot fail.
     let _ = write!(
         text,
-        "| **all programs** | {} | {agreeing} | {differing} | {waiting} |\n\n\
+        "| **all programs** | {} | {agreeing} | {differing} |\n\n\
          Unexplained differences: 0 (a program that answers otherwise without saying why fails the tests).\n\n\
          ## What differs on purpose\n\n| program | heading in SEMANTICS.md | why |\n|---|---|---|\n",
         cases.len()
@@ -110,7 +107,7 @@ fn rendered(cases: &[Case]) -> String {
 }
 
 fn agrees(case: &Case) -> bool {
-    case.program.differs.is_none() && pending(&case.program).is_empty()
+    case.program.differs.is_none()
 }
 
 fn write_row(text: &mut String, group: &str, row: &str, cases: &[Case]) {
@@ -119,9 +116,6 @@ fn write_row(text: &mut String, group: &str, row: &str, cases: &[Case]) {
     let sections: BTreeSet<&str> =
         of_row.iter().filter_map(|case| Some(case.program.differs.as_ref()?.section.as_str())).collect();
     let sections: Vec<&str> = sections.into_iter().collect();
-    let waiting = of_row.iter().filter(|case| !pending(&case.program).is_empty()).count();
-    let count = |count: usize| if count == 0 { String::new() } else { count.to_string() };
     let (programs, agreeing) = (of_row.len(), of_row.iter().filter(|case| agrees(case)).count());
-    let _ =
-        writeln!(text, "| {group}: `{row}` | {programs} | {agreeing} | {} | {} |", sections.join("; "), count(waiting));
+    let _ = writeln!(text, "| {group}: `{row}` | {programs} | {agreeing} | {} |", sections.join("; "));
 }
