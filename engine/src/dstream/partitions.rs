@@ -1,8 +1,10 @@
 //! Operators on whole partitions: one call, one list or one place per partition.
 
 use super::route::{RoundRobin, RouteNode};
-use super::{Chunk, DStream, Node, Prepared, Sink, operator};
+use super::{Chunk, DStream, Made, Node, Prepared, Sink, operator, room};
+use crate::clock::lock;
 use crate::error::EngineError;
+use crate::metrics::Stage;
 use crate::record::{Column, Family, List, ListView};
 use crate::schedule::job::JobRun;
 use crate::schedule::operator::Operator;
@@ -59,6 +61,28 @@ impl<A: Family> Sink<A> for Gather<A> {
     fn accept<'a>(&mut self, records: &[A::View<'a>]) {
         records.iter().for_each(|view| self.column.push(*view));
     }
+}
+
+/// All records of a batch, a column per partition.
+pub(super) fn gathered<A: Family>(
+    run: &mut JobRun<'_>,
+    parent: &Arc<dyn Node<A>>,
+) -> Result<Vec<A::Column>, EngineError> {
+    let prepared = parent.prepare(run)?;
+    let (batch, columns) = (run.batch, room(prepared.partitions) as Made<A::Column>);
+    run.stage(
+        Stage::Map,
+        prepared.partitions,
+        prepared.records,
+        || (),
+        |(), partition| {
+            let mut gather = Gather::<A> { column: A::Column::default() };
+            parent.push(batch, partition, &mut gather)?;
+            *lock(&columns[partition]) = Some(gather.column);
+            Ok(())
+        },
+    )?;
+    Ok(columns.into_iter().map(|column| lock(&column).take().unwrap_or_default()).collect())
 }
 
 struct MapPartitionsNode<A: Family, B: Family, F> {

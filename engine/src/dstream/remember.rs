@@ -1,10 +1,9 @@
 //! Batches remembered, to be asked for by their time: Spark's `remember` and `slice`.
 
-use super::partitions::Gather;
-use super::{DStream, Graph, Node, Scheduled, operator, push_stage};
+use super::partitions::gathered;
+use super::{DStream, Graph, Node, Scheduled, operator};
 use crate::clock::lock;
 use crate::error::EngineError;
-use crate::metrics::Stage;
 use crate::record::{Column, Family};
 use crate::schedule::job::JobRun;
 use crate::schedule::turns::Turns;
@@ -137,10 +136,7 @@ impl<A: Family> Scheduled for Kept<A> {
         if !run.fires(self.slide_batches) {
             return Ok(());
         }
-        let prepared = self.parent.prepare(run)?;
-        let make = || Gather::<A> { column: A::Column::default() };
-        let lanes = push_stage(run, Stage::Map, &self.parent, prepared, make)?;
-        let columns = Arc::new(lanes.into_iter().map(|lane| lane.column).collect());
+        let columns = Arc::new(gathered(run, &self.parent)?);
         self.turns.wait_for(run.batch);
         let mut slices = lock(&self.slices);
         slices.first_ms.get_or_insert(run.time_ms);

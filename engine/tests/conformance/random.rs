@@ -400,13 +400,15 @@ fn keyed(first: &Known, second: &Known, choices: &Choices<'_>) -> Vec<Op> {
         Op::UpdateStateByKey { function: choices.of(&updates), initial: initial.clone() },
     ];
     if first.unique {
-        options.push(Op::MapWithState {
+        let mapped = Op::MapWithState {
             function: choices.of(&[StateFunction::Script, StateFunction::Stubborn]),
             timeout: (choices.below(2) == 0).then(|| choices.below(3) as u64 + 1),
             checkpoint: None,
             initial,
             snapshots: (choices.below(2) == 0).then(String::new),
-        });
+        };
+        // Few streams are unique; those that are get it often enough.
+        options.extend(std::iter::repeat_n(mapped, 4));
     }
     if !first.grown {
         let few = |key: &str| vec![Datum::Pair(key.to_owned(), 7), Datum::Pair("b".to_owned(), 8)];

@@ -2,12 +2,11 @@
 
 use super::span::Span;
 use crate::clock::lock;
-use crate::dstream::partitions::Gather;
+use crate::dstream::partitions::gathered;
 use crate::dstream::per_batch::PerBatch;
 use crate::dstream::source::push_column;
-use crate::dstream::{DStream, Node, Prepared, Scheduled, Sink, operator, push_stage};
+use crate::dstream::{DStream, Node, Prepared, Scheduled, Sink, operator};
 use crate::error::EngineError;
-use crate::metrics::Stage;
 use crate::record::{Column, Family};
 use crate::schedule::job::JobRun;
 use crate::schedule::turns::Turns;
@@ -41,7 +40,7 @@ type Columns<A> = Arc<Vec<Arc<<A as Family>::Column>>>;
 struct WindowNode<A: Family> {
     parent: Arc<dyn Node<A>>,
     span: Span,
-    /// Each pane is a column per lane that had records.
+    /// Each pane is a column per partition, so that the partitions of a window are those of its batches, as in Spark.
     panes: Mutex<VecDeque<Vec<Arc<A::Column>>>>,
     turns: Turns,
     current: PerBatch<Columns<A>>,
@@ -52,15 +51,13 @@ impl<A: Family> Scheduled for WindowNode<A> {
         if !run.fires(self.span.parent_slide_batches) {
             return Ok(());
         }
-        let make = || Gather::<A> { column: A::Column::default() };
-        let pushed = self.parent.prepare(run);
-        let pushed = pushed.and_then(|prepared| push_stage(run, Stage::Map, &self.parent, prepared, make));
+        let columns = gathered(run, &self.parent);
         self.turns.wait_for(run.batch);
         let mut panes = lock(&self.panes);
         self.span.evict(&mut panes);
         // A batch that failed is an empty pane: the others must not stay in the window for longer because of it.
-        let (lanes, failure) = pushed.map_or_else(|error| (Vec::new(), Err(error)), |lanes| (lanes, Ok(())));
-        panes.push_back(lanes.into_iter().map(|lane| Arc::new(lane.column)).collect());
+        let (columns, failure) = columns.map_or_else(|error| (Vec::new(), Err(error)), |columns| (columns, Ok(())));
+        panes.push_back(columns.into_iter().map(Arc::new).collect());
         failure
     }
 
