@@ -17,9 +17,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Each partition of an input is what came within one block interval.
-const BLOCK_MS: u64 = 10;
-
 /// Feeds an input of any kind.
 enum Feed {
     Text(QueueHandle<Text>),
@@ -28,13 +25,20 @@ enum Feed {
 }
 
 impl Feed {
-    fn push(&self, partition: &[Datum]) {
+    /// The partitions of one batch, empty ones too.
+    fn push(&self, partitions: &[Vec<Datum>]) {
         let pushed = match self {
-            Feed::Text(feed) => feed.push(partition.iter().map(|record| record.text().as_bytes())),
-            Feed::Number(feed) => feed.push(partition.iter().map(Datum::number)),
-            Feed::Pair(feed) => {
-                feed.push(partition.iter().map(Datum::pair).map(|(key, value)| (key.as_bytes(), value)))
+            Feed::Text(feed) => feed.push_partitions(
+                partitions.iter().map(|partition| partition.iter().map(|record| record.text().as_bytes())),
+            ),
+            Feed::Number(feed) => {
+                feed.push_partitions(partitions.iter().map(|partition| partition.iter().map(Datum::number)))
             }
+            Feed::Pair(feed) => feed.push_partitions(
+                partitions
+                    .iter()
+                    .map(|partition| partition.iter().map(Datum::pair).map(|(key, value)| (key.as_bytes(), value))),
+            ),
         };
         pushed.expect("not stopped");
     }
@@ -95,7 +99,6 @@ struct Run<'p> {
 impl<'p> Run<'p> {
     fn new(program: &'p Program, settings: Settings) -> Self {
         let clock = Arc::new(ManualClock::new(0));
-        let settings = Settings { block_interval_ns: Some(BLOCK_MS * 1_000_000), ..settings };
         let context = StreamingContext::with_clock(settings.interval(Duration::from_millis(BATCH_MS)), clock.clone())
             .expect("settings that work");
         let (reports, page) = (Arc::new(Reports::default()), Page::default());
@@ -171,20 +174,13 @@ impl<'p> Run<'p> {
         });
     }
 
-    /// Feeds a batch, block by block, and waits until it is done; returns what it printed.
+    /// Feeds a batch and waits until it is done; returns what it printed.
     fn batch(&self, batch: u64) -> String {
-        let (index, start_ms) = (batch as usize - 1, (batch - 1) * BATCH_MS);
         self.streams.replace_datasets(batch);
-        let contents: Vec<_> =
-            self.program.inputs.iter().map(|input| input.batches.get(index).map_or(&[][..], Vec::as_slice)).collect();
-        let blocks = contents.iter().map(|partitions| partitions.len()).max().unwrap_or(0);
-        for block in 0..blocks {
-            self.clock.advance_to((start_ms + block as u64 * BLOCK_MS) * 1_000_000);
-            for (feed, partitions) in self.feeds.iter().zip(&contents) {
-                partitions.get(block).into_iter().for_each(|partition| feed.push(partition));
-            }
+        for (feed, input) in self.feeds.iter().zip(&self.program.inputs) {
+            feed.push(input.batches.get(batch as usize - 1).map_or(&[][..], Vec::as_slice));
         }
-        self.clock.advance_to((start_ms + BATCH_MS) * 1_000_000);
+        self.clock.advance_to(batch * BATCH_MS * 1_000_000);
         self.page.take()
     }
 

@@ -111,12 +111,10 @@ fn histories(program: &Program) -> Refused<BTreeMap<String, History>> {
     Ok(streams)
 }
 
-/// An input partition without records is none: nothing was received, so there is no block.
 fn read(input: &Input, batches: u64) -> History {
     History::new(1, batches, |batch| {
         let index = usize::try_from(batch).expect("few batches") - 1;
-        let partitions = input.batches.get(index).cloned().unwrap_or_default();
-        partitions.into_iter().filter(|partition| !partition.is_empty()).collect()
+        input.batches.get(index).cloned().unwrap_or_default()
     })
 }
 
