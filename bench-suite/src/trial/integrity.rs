@@ -127,7 +127,7 @@ mod tests {
             batch
         };
         // Before, between and after ranges, and in batches without any record.
-        let fine = [shed(0, &[2..5, 7..8], 4), shed(1, &[], 3), shed(2, &[15..20], 3)];
+        let fine = [shed(0, &[2..5, 7..8], 4), shed(1, &[], 3), shed(2, &[15..20], 4)];
         assert_eq!(check(&fine), Sequences { committed: 9, doubled: 0, errors: Vec::new() });
         let missing = [shed(0, &[0..5], 0), shed(1, &[8..10], 2)];
         assert_eq!(check(&missing).errors, ["batch 1 holds the records 8..10: 1 are missing beside 2 that were shed"]);
