@@ -295,8 +295,8 @@ mod tests {
     fn a_job_thread_that_dies_passes_its_turn_first() {
         let [first, second] = released(Some(50), None);
         assert_eq!(first, second);
-        // What was popped was released, in order; what still waited then was given up.
-        assert!(first.len() >= 51 && first.len() <= 53, "{}", first.len());
+        // What was popped was released, in order; of what still waited then, some was given up.
+        assert!(first.len() > 50, "{}", first.len());
         assert!((0..).zip(&first).all(|(batch, (released, times))| batch == *released && *times == 1));
     }
 }
