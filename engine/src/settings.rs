@@ -46,7 +46,8 @@ pub enum Overload {
     /// What waits moves into the newest batch, which grows; those it overtook stay as empty ones. Senders are blocked by
     /// memory alone.
     Merge,
-    /// At the bound of `queue_capacity` batches or of memory, new records are dropped and counted. Senders are never blocked.
+    /// At the bound of `queue_capacity` batches or of memory, new records are dropped and counted. Senders wait for nothing but a
+    /// limit on their rate.
     Shed,
 }
 

@@ -36,7 +36,7 @@ fn a_younger_batch_overtakes_an_older_one_and_leaves_it_its_records() {
     let (opened, into) = (gate.clone(), seen.clone());
     lines.for_each_batch(move |batch| {
         // Only the batch that has the records waits.
-        let waits = batch.len() > 0;
+        let waits = !batch.is_empty();
         while waits && !opened.load(Ordering::Acquire) {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -117,6 +117,33 @@ fn what_runs_and_waits_at_a_hard_stop_is_unfinished() {
     let report = context.stop(Duration::ZERO).expect("stops");
     gate.store(true, Ordering::Release);
     assert_eq!((report.accepted, report.unfinished), (8, 8), "two run, the others wait");
+}
+
+#[test]
+fn the_identities_hold_for_batches_that_run_at_the_same_time() {
+    let settings = Settings { concurrent_jobs: 3, threads: 2, queue_capacity: 50, ..Settings::default() };
+    let context = StreamingContext::new(settings.interval(Duration::from_millis(2))).expect("works");
+    let (feed, lines) = context.queue_stream::<Text>();
+    let reports = Arc::new(Reports::default());
+    context.add_listener(reports.clone());
+    lines.words().map_to_pair::<Text, u64>(|word| (word, 1)).reduce_by_key(|a, b| a + b).for_each_batch(|batch| {
+        std::thread::sleep(Duration::from_millis(4));
+        batch.for_each(|_| ());
+    });
+    context.start().expect("starts");
+    let lines: Vec<String> = (0..3_000).map(|number| format!("some words and number {number}")).collect();
+    for _ in 0..10 {
+        feed.push(lines.iter().map(|line| line.as_bytes())).expect("not stopped");
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    context.stop(Duration::from_secs(10)).expect("stops");
+    let reports = sorted(&reports);
+    assert!(reports.windows(2).any(|pair| pair[1].started_ns < pair[0].done_ns), "they run at the same time");
+    for report in &reports {
+        let processing_ns = report.done_ns - report.started_ns;
+        assert_eq!(report.phases.iter().map(|(_, ns)| ns).sum::<u64>(), processing_ns);
+        assert_eq!(report.busy.iter().map(|(_, ns)| ns).sum::<u64>() + report.idle_ns, 2 * processing_ns);
+    }
 }
 
 /// Words of a batch by how often they are there.

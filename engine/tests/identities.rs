@@ -37,6 +37,7 @@ fn phases_add_up_to_the_processing_time_and_busy_and_idle_to_all_threads() {
     for (codec, pool) in [
         (CodecKind::None, PoolKind::Rayon),
         (CodecKind::Rkyv, PoolKind::Rayon),
+        (CodecKind::None, PoolKind::Pinned),
         (CodecKind::Json, PoolKind::Sequential),
     ] {
         let settings = Settings { codec, pool, threads: 2, ..Settings::default() };

@@ -89,7 +89,7 @@ fn a_shared_stream_gives_both_outputs_the_same() {
 
 fn settings() -> impl Strategy<Value = Settings> {
     let codecs = prop_oneof![Just(CodecKind::None), Just(CodecKind::Rkyv), Just(CodecKind::Json)];
-    let pools = prop_oneof![Just(PoolKind::Rayon), Just(PoolKind::Sequential)];
+    let pools = prop_oneof![Just(PoolKind::Rayon), Just(PoolKind::Pinned), Just(PoolKind::Sequential)];
     (1usize..4, 1usize..6, codecs, pools, any::<bool>(), any::<bool>()).prop_map(
         |(threads, partitions, codec, pool, reuse, metrics)| Settings {
             threads,

@@ -18,7 +18,7 @@ pub(super) fn report(index: u64, first_sequence: u64, end_sequence: u64) -> Batc
         blocks: 0,
         first_sequence,
         end_sequence,
-        ranges: if first_sequence < end_sequence { vec![first_sequence..end_sequence] } else { Vec::new() },
+        ranges: (first_sequence < end_sequence).then_some(first_sequence..end_sequence).into_iter().collect(),
         shed: 0,
         phases: Vec::new(),
         busy: Vec::new(),

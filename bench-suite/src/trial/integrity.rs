@@ -117,21 +117,21 @@ mod tests {
 
     #[test]
     fn gaps_are_what_was_shed_and_no_more() {
-        let shed = |index, ranges: &[std::ops::Range<u64>], shed| {
+        let shed = |index, ranges: &[(u64, u64)], shed| {
             let mut batch = batch(index, 0, 0);
-            let (first, end) =
-                (ranges.first().map_or(0, |range| range.start), ranges.last().map_or(0, |range| range.end));
+            let (first, end) = (ranges.first().map_or(0, |range| range.0), ranges.last().map_or(0, |range| range.1));
             (batch.report.first_sequence, batch.report.end_sequence) = (first, end);
-            batch.report.records = ranges.iter().map(|range| range.end - range.start).sum();
-            (batch.report.ranges, batch.report.shed) = (ranges.to_vec(), shed);
+            batch.report.records = ranges.iter().map(|(start, end)| end - start).sum();
+            batch.report.ranges = ranges.iter().map(|(start, end)| *start..*end).collect();
+            batch.report.shed = shed;
             batch
         };
         // Before, between and after ranges, and in batches without any record.
-        let fine = [shed(0, &[2..5, 7..8], 4), shed(1, &[], 3), shed(2, &[15..20], 3)];
+        let fine = [shed(0, &[(2, 5), (7, 8)], 4), shed(1, &[], 3), shed(2, &[(15, 20)], 4)];
         assert_eq!(check(&fine), Sequences { committed: 9, doubled: 0, errors: Vec::new() });
-        let missing = [shed(0, &[0..5], 0), shed(1, &[8..10], 2)];
+        let missing = [shed(0, &[(0, 5)], 0), shed(1, &[(8, 10)], 2)];
         assert_eq!(check(&missing).errors, ["batch 1 holds the records 8..10: 1 are missing beside 2 that were shed"]);
-        let doubled = [shed(0, &[0..5], 1), shed(1, &[3..6], 0)];
+        let doubled = [shed(0, &[(0, 5)], 1), shed(1, &[(3, 6)], 0)];
         assert_eq!(check(&doubled).doubled, 3, "what was shed cannot be in a later batch either");
     }
 }

@@ -181,3 +181,129 @@ impl Runner {
         }
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, MonotonicClock};
+    use crate::dstream::{Output, Scheduled};
+    use crate::settings::{PoolKind, Settings};
+    use crate::sync::{Condvar, Mutex, lock, wait};
+    use std::collections::BTreeMap;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    /// A node whose batches take turns, and which counts how often each is released.
+    #[derive(Default)]
+    struct TurnTaker {
+        released: Mutex<BTreeMap<u64, u64>>,
+        passed: Condvar,
+        panics_at: Option<u64>,
+    }
+
+    impl Scheduled for TurnTaker {
+        fn observe(&self, run: &mut JobRun<'_>) -> Result<(), EngineError> {
+            let mut released = lock(&self.released);
+            while run.batch > 0 && !released.contains_key(&(run.batch - 1)) {
+                released = wait(&self.passed, released);
+            }
+            Ok(())
+        }
+
+        fn release(&self, batch: u64) {
+            *lock(&self.released).entry(batch).or_default() += 1;
+            self.passed.notify_all();
+            assert!(self.panics_at != Some(batch), "planted in a release");
+        }
+    }
+
+    /// Fails every seventh batch, and at one batch panics outside of user code.
+    struct Faulty {
+        panics_at: Option<u64>,
+    }
+
+    impl Output for Faulty {
+        fn slide_batches(&self) -> u64 {
+            1
+        }
+
+        fn run(&self, run: &mut JobRun<'_>, _: Label) -> Result<(), EngineError> {
+            assert!(self.panics_at != Some(run.batch), "planted in the engine");
+            if run.batch % 7 == 6 {
+                return Err(EngineError::Codec { codec: "none", problem: "planted".into() });
+            }
+            Ok(())
+        }
+    }
+
+    /// Runs 100 empty batches on three threads; returns how often the nodes let go of each.
+    fn released(panics_at: Option<u64>, release_panics_at: Option<u64>) -> [BTreeMap<u64, u64>; 2] {
+        let settings =
+            Settings { pool: PoolKind::Sequential, concurrent_jobs: 3, queue_capacity: 100, ..Settings::default() };
+        let clock: Arc<dyn Clock> = Arc::new(MonotonicClock::new());
+        let shared = Arc::new(Shared::new(clock.clone(), &settings));
+        let queue = Arc::new(Queue::new(settings.queue_capacity));
+        let first = Arc::new(TurnTaker { panics_at: release_panics_at, ..TurnTaker::default() });
+        let second = Arc::new(TurnTaker::default());
+        let parts = Parts {
+            scheduled: vec![first.clone(), second.clone()],
+            outputs: vec![Arc::new(Faulty { panics_at })],
+            ..Parts::default()
+        };
+        for id in 0..100 {
+            let batch = Batch {
+                id,
+                index: id,
+                time_ns: 0,
+                due_ns: 0,
+                submitted_ns: 0,
+                primed: false,
+                queue_depth: 0,
+                allotments: Vec::new(),
+            };
+            assert!(queue.push(batch, &clock, &shared.budget, |_, _| ()));
+        }
+        queue.close();
+        let runner = Runner {
+            shared: shared.clone(),
+            queue: queue.clone(),
+            pool: Pool::new(&settings).expect("no threads to start"),
+            backpressure: Backpressure::new(&settings, &[]),
+            concurrent_jobs: settings.concurrent_jobs,
+            metrics: false,
+            primed_batches: 0,
+            parts,
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..settings.concurrent_jobs {
+                scope.spawn(|| {
+                    if catch_unwind(AssertUnwindSafe(|| runner.run())).is_err() {
+                        queue.abandon(&clock);
+                    }
+                });
+            }
+        });
+        assert!(shared.failure().is_some());
+        [first, second].map(|node| lock(&node.released).clone())
+    }
+
+    #[test]
+    fn every_batch_passes_its_turn_once_though_some_fail() {
+        let expected: BTreeMap<u64, u64> = (0..100).map(|batch| (batch, 1)).collect();
+        assert_eq!(released(None, None), [expected.clone(), expected]);
+    }
+
+    #[test]
+    fn a_release_that_panics_keeps_no_other_from_its_turn() {
+        let expected: BTreeMap<u64, u64> = (0..100).map(|batch| (batch, 1)).collect();
+        assert_eq!(released(None, Some(31)), [expected.clone(), expected]);
+    }
+
+    #[test]
+    fn a_job_thread_that_dies_passes_its_turn_first() {
+        let [first, second] = released(Some(50), None);
+        assert_eq!(first, second);
+        // What was popped was released, in order; of what still waited then, some was given up.
+        assert!(first.len() > 50, "{}", first.len());
+        assert!((0..).zip(&first).all(|(batch, (released, times))| batch == *released && *times == 1));
+    }
+}

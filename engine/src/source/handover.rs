@@ -7,7 +7,7 @@ pub struct Stopped;
 /// How a planned hand-over went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handover {
-    /// Time for which the engine made the sender wait, because it was full.
+    /// Time for which the engine made the sender wait, because it was full or to limit its rate.
     pub blocked_ns: u64,
     /// When the records were taken.
     pub at_ns: u64,

@@ -55,7 +55,7 @@ fn words_are_counted_by_batch_and_over_all_and_the_ring_wraps() {
     let right = answers(&batches, &[("a", 4), ("b", 3), ("c", 1)]);
     assert_eq!(WordCountOracle.check(&payload(&LINES), &ranges(&[2, 4, 4]), &right), []);
     let rounds = answers(&[plain(&[("a", 6), ("b", 7), ("c", 4)])], &[("b", 7), ("a", 6), ("c", 4)]);
-    let range = BatchRanges { batch: batch(0), ranges: vec![1..11] };
+    let range = BatchRanges { batch: batch(0), ranges: std::iter::once(1..11).collect() };
     assert_eq!(WordCountOracle.check(&payload(&LINES), &[range], &rounds), []);
 }
 
