@@ -11,7 +11,6 @@ pub use key::{Arena, Key};
 pub use value::Value;
 
 pub use machine::for_each_word;
-pub(crate) use machine::prefetch;
 pub(crate) use roster::{NOWHERE, Roster};
 pub(crate) use table::{Dense, Table, TablePool};
 
