@@ -28,12 +28,14 @@ impl Ages {
         self.places.range(..threshold_ms).map(|(time_ms, places)| (*time_ms, &**places))
     }
 
-    /// Takes the places of the oldest time from the list, if it is before this one.
-    pub(super) fn take_before(&mut self, threshold_ms: i64) -> Option<(i64, Vec<u32>)> {
-        let oldest = self.places.first_entry().filter(|oldest| *oldest.key() < threshold_ms)?;
-        let (time_ms, places) = oldest.remove_entry();
-        self.len -= places.len();
-        Some((time_ms, places))
+    /// Takes the places listed before this time from the list.
+    pub(super) fn take_before(&mut self, threshold_ms: i64) -> Vec<(i64, Vec<u32>)> {
+        let mut taken = Vec::new();
+        while let Some(oldest) = self.places.first_entry().filter(|oldest| *oldest.key() < threshold_ms) {
+            taken.push(oldest.remove_entry());
+        }
+        self.len -= taken.iter().map(|(_, places)| places.len()).sum::<usize>();
+        taken
     }
 
     /// Most of what is listed are keys that were removed, when there are only so many keys.
@@ -61,10 +63,9 @@ mod tests {
         let mut ages = Ages::default();
         [(3, 30), (1, 10), (3, 31), (2, 20)].into_iter().for_each(|(time_ms, place)| ages.list(time_ms, place));
         assert_eq!(ages.before(3).collect::<Vec<_>>(), [(1, &[10][..]), (2, &[20])]);
-        assert_eq!(ages.take_before(3), Some((1, vec![10])));
-        assert_eq!(ages.take_before(3), Some((2, vec![20])));
-        assert_eq!(ages.take_before(3), None);
-        assert_eq!((ages.len, ages.take_before(4)), (2, Some((3, vec![30, 31]))));
+        assert_eq!(ages.take_before(3), [(1, vec![10]), (2, vec![20])]);
+        assert_eq!((ages.len, ages.take_before(3)), (2, vec![]));
+        assert_eq!(ages.take_before(4), [(3, vec![30, 31])]);
         assert_eq!((ages.len, ages.before(i64::MAX).count()), (0, 0));
     }
 
@@ -75,6 +76,6 @@ mod tests {
         assert!(!ages.is_hollow(500) && ages.is_hollow(400));
         ages.renew(|time_ms, place| (time_ms > 15).then(|| place - 1_600));
         assert_eq!((ages.len, ages.before(16).count(), ages.is_hollow(0)), (400, 0, false));
-        assert_eq!(ages.take_before(17).expect("there").1, (0..100).collect::<Vec<_>>());
+        assert_eq!(ages.take_before(17), [(16, (0..100).collect())]);
     }
 }

@@ -215,7 +215,7 @@ impl<K: Key, S: Value> Part<K, S> {
             }
         }
         let Some(ages) = ages else { return };
-        while let Some((time_ms, places)) = ages.take_before(threshold_ms) {
+        for (time_ms, places) in ages.take_before(threshold_ms) {
             for place in places {
                 if let Some((_, kept)) = listed(roster, time_ms, place) {
                     kept.listed_ms = kept.touched_ms;
