@@ -13,7 +13,6 @@ pub use value::Value;
 
 pub(crate) use chains::{Chain, Chains, Links, for_each_keys};
 pub use machine::for_each_word;
-pub(crate) use machine::prefetch;
 pub(crate) use roster::{NOWHERE, Roster};
 pub(crate) use table::{Dense, Table, TablePool};
 

@@ -64,13 +64,18 @@ impl<'s, S: Value> State<'s, S> {
 pub(super) struct Change<O> {
     /// Where the key is.
     pub(super) place: u32,
+    /// Without a state before the batch or after a call: it came or left, or both.
+    pub(super) came_or_left: bool,
+    /// When the key was touched before the batch.
+    pub(super) touched_before_ms: i64,
     /// The state before the batch, once it has changed.
     before: Option<Option<O>>,
 }
 
 impl<O> Change<O> {
-    pub(super) fn none(place: u32) -> Self {
-        Change { place, before: None }
+    /// No change yet of the key at this place.
+    pub(super) fn none(place: u32, is_new: bool, touched_before_ms: i64) -> Self {
+        Change { place, came_or_left: is_new, touched_before_ms, before: None }
     }
 
     /// The first state that is replaced is the one from before the batch.
@@ -100,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_state_can_be_set_replaced_and_removed_and_all_of_it_undone() {
-        let (mut current, mut change) = (Some(1u64), Change::none(0));
+        let (mut current, mut change) = (Some(1u64), Change::none(0, false, 0));
         let mut state = State::<u64>::new(&mut current, &mut change, false);
         assert_eq!((state.exists(), state.get(), state.is_timing_out()), (true, Some(&1), false));
         state.update(2);
@@ -117,20 +122,20 @@ mod tests {
 
     #[test]
     fn a_new_state_is_undone_to_none_and_an_untouched_one_stays() {
-        let (mut current, mut change) = (None, Change::none(0));
+        let (mut current, mut change) = (None, Change::none(0, false, 0));
         let mut state = State::<u64>::new(&mut current, &mut change, false);
         assert!(!state.exists());
         state.update(7);
         change.undo(&mut current);
         assert_eq!(current, None);
-        let (mut current, change) = (Some(8u64), Change::none(0));
+        let (mut current, change) = (Some(8u64), Change::none(0, false, 0));
         change.undo(&mut current);
         assert_eq!(current, Some(8));
     }
 
     #[test]
     fn removing_what_is_not_there_is_allowed_once() {
-        let (mut current, mut change) = (None, Change::none(0));
+        let (mut current, mut change) = (None, Change::none(0, false, 0));
         let mut state = State::<u64>::new(&mut current, &mut change, false);
         state.remove();
         assert!(panics(|| state.remove()).contains("already"));
@@ -138,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_state_that_times_out_can_only_be_read() {
-        let (mut current, mut change) = (Some(5u64), Change::none(0));
+        let (mut current, mut change) = (Some(5u64), Change::none(0, false, 0));
         let mut state = State::<u64>::new(&mut current, &mut change, true);
         assert_eq!((state.get(), state.is_timing_out()), (Some(&5), true));
         assert!(panics(|| state.update(6)).contains("timing out"));

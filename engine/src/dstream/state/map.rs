@@ -103,13 +103,20 @@ impl<K: Key, S: Value, E: Family> Deref for Mapped<K, S, E> {
 struct Kept<O> {
     /// There is one, except while a batch runs.
     state: Option<O>,
-    /// Number of the key's change in this batch; [`NOWHERE`] if no call was made for it.
+    /// The last batch that called for the key and left it with a state.
+    touched_ms: i64,
+    /// The time that the list of ages has it under.
+    listed_ms: i64,
+    /// Number of the key's change in this batch, if the change says so too: so nothing has to be reset after a batch.
     change: u32,
 }
 
+/// The time of what is in no list.
+const UNLISTED: i64 = i64::MIN;
+
 impl<O> Default for Kept<O> {
     fn default() -> Self {
-        Kept { state: None, change: NOWHERE }
+        Kept { state: None, touched_ms: UNLISTED, listed_ms: UNLISTED, change: NOWHERE }
     }
 }
 
@@ -126,21 +133,26 @@ struct Part<K: Key, S: Value> {
 
 impl<K: Key, S: Value> Part<K, S> {
     fn of(roster: Roster<K, Kept<S::Owned>>, times_out: bool) -> Self {
-        Part { roster, changes: Vec::new(), ages: times_out.then(Ages::new), has_begun: false }
+        Part { roster, changes: Vec::new(), ages: times_out.then(Ages::default), has_begun: false }
     }
 
     /// Gives memory back, and counts the idle time of the initial states from the first batch on, as Spark does.
     fn make_ready(&mut self, first_ms: i64) {
-        if let Some(places) = self.roster.tidy()
-            && let Some(ages) = &mut self.ages
-        {
-            ages.follow(&places);
+        let Part { roster, ages, has_begun, .. } = self;
+        let moved = roster.tidy();
+        let Some(ages) = ages else { return };
+        if let Some(places) = moved {
+            ages.renew(|_, place| Some(places[place as usize]).filter(|place| *place != NOWHERE));
         }
-        if !std::mem::replace(&mut self.has_begun, true)
-            && let Some(ages) = &mut self.ages
-        {
-            let places: Vec<u32> = (0..self.roster.places() as u32).collect();
-            ages.touch_each(&places, first_ms, |_| true);
+        if ages.is_hollow(roster.len()) {
+            ages.renew(|time_ms, place| listed(roster, time_ms, place).map(|_| place));
+        }
+        if !std::mem::replace(has_begun, true) {
+            roster.retain(|place, _, kept| {
+                (kept.touched_ms, kept.listed_ms) = (first_ms, first_ms);
+                ages.list(first_ms, place);
+                true
+            });
         }
     }
 
@@ -148,6 +160,7 @@ impl<K: Key, S: Value> Part<K, S> {
     fn call_each<V: Family>(
         &mut self,
         records: &PairColumn<K, V>,
+        time_ms: i64,
         mut call: impl FnMut(K::View<'_>, V::View<'_>, &mut State<'_, S>),
     ) {
         let Part { roster, changes, .. } = self;
@@ -158,6 +171,10 @@ impl<K: Key, S: Value> Part<K, S> {
                 |(key, value), place, kept| {
                     let change = change_of(changes, place, kept);
                     call(*key, *value, &mut State::new(&mut kept.state, change, false));
+                    match kept.state {
+                        Some(_) => kept.touched_ms = time_ms,
+                        None => change.came_or_left = true,
+                    }
                 },
             );
         });
@@ -166,34 +183,44 @@ impl<K: Key, S: Value> Part<K, S> {
     /// One last call for each key that was touched before `threshold_ms`; records of this batch keep a key from timing out.
     fn expire(&mut self, threshold_ms: i64, mut call: impl FnMut(K::View<'_>, &mut State<'_, S>)) {
         let Part { roster, changes, ages: Some(ages), .. } = self else { return };
-        let mut oldest = ages.oldest();
-        while let Some(place) = oldest {
-            let (key, kept) = roster.at(place);
-            // What this batch touched is moved to the end of the list when the batch has gone well, not before.
-            if kept.change == NOWHERE {
-                if ages.touched_ms(place) >= threshold_ms {
-                    return;
+        for (time_ms, places) in ages.before(threshold_ms) {
+            for group in places.chunks(GROUP) {
+                roster.prefetch(group);
+                for place in group {
+                    let Some((key, kept)) = listed(roster, time_ms, *place) else { continue };
+                    if kept.touched_ms >= threshold_ms || is_changed(changes, *place, kept) {
+                        continue;
+                    }
+                    let change = change_of(changes, *place, kept);
+                    call(key, &mut State::new(&mut kept.state, change, true));
+                    change.keep(kept.state.take());
+                    change.came_or_left = true;
                 }
-                let change = change_of(changes, place, kept);
-                call(key, &mut State::new(&mut kept.state, change, true));
-                change.keep(kept.state.take());
             }
-            oldest = ages.next(place);
         }
     }
 
-    /// The batch has gone well: keys without state leave, the others were touched at this time.
-    fn commit(&mut self, time_ms: i64) {
+    /// The batch has gone well. Keys without state leave; those that came, and those whose time in the list is over, are listed.
+    fn commit(&mut self, threshold_ms: i64) {
         let Part { roster, changes, ages, .. } = self;
-        let places: Vec<u32> = changes.drain(..).map(|change| change.place).collect();
-        if let Some(ages) = ages {
-            ages.touch_each(&places, time_ms, |place| roster.at(place).1.state.is_some());
-        }
-        for place in places {
-            let (_, kept) = roster.at(place);
-            kept.change = NOWHERE;
+        for change in changes.drain(..).filter(|change| change.came_or_left) {
+            let Some((_, kept)) = roster.at(change.place) else { continue };
             if kept.state.is_none() {
-                roster.remove(place);
+                roster.remove(change.place);
+            } else if let Some(ages) = ages
+                && kept.listed_ms == UNLISTED
+            {
+                kept.listed_ms = kept.touched_ms;
+                ages.list(kept.listed_ms, change.place);
+            }
+        }
+        let Some(ages) = ages else { return };
+        for (time_ms, places) in ages.take_before(threshold_ms) {
+            for place in places {
+                if let Some((_, kept)) = listed(roster, time_ms, place) {
+                    kept.listed_ms = kept.touched_ms;
+                    ages.list(kept.listed_ms, place);
+                }
             }
         }
     }
@@ -202,8 +229,8 @@ impl<K: Key, S: Value> Part<K, S> {
     fn undo(&mut self) {
         for change in self.changes.drain(..) {
             let place = change.place;
-            let (_, kept) = self.roster.at(place);
-            kept.change = NOWHERE;
+            let Some((_, kept)) = self.roster.at(place) else { continue };
+            kept.touched_ms = change.touched_before_ms;
             change.undo(&mut kept.state);
             if kept.state.is_none() {
                 self.roster.remove(place);
@@ -212,12 +239,25 @@ impl<K: Key, S: Value> Part<K, S> {
     }
 }
 
+/// Places that are looked at together when keys time out, so that their cache misses overlap.
+const GROUP: usize = 32;
+
+/// The key that the list of ages has under this time; none if it left since.
+fn listed<K: Key, O>(roster: &mut Roster<K, Kept<O>>, time_ms: i64, place: u32) -> Option<(K::View<'_>, &mut Kept<O>)> {
+    roster.at(place).filter(|(_, kept)| kept.listed_ms == time_ms)
+}
+
+/// Was a call made for this key in this batch?
+fn is_changed<O>(changes: &[Change<O>], place: u32, kept: &Kept<O>) -> bool {
+    changes.get(kept.change as usize).is_some_and(|change| change.place == place)
+}
+
 /// The change of a key in this batch.
 fn change_of<'c, O>(changes: &'c mut Vec<Change<O>>, place: u32, kept: &mut Kept<O>) -> &'c mut Change<O> {
-    if kept.change == NOWHERE {
+    if !is_changed(changes, place, kept) {
         // There are no more changes than places, which a `u32` counts.
         kept.change = changes.len() as u32;
-        changes.push(Change::none(place));
+        changes.push(Change::none(place, kept.state.is_none(), kept.touched_ms));
     }
     &mut changes[kept.change as usize]
 }
@@ -256,6 +296,8 @@ where
         let routed = self.routed.route(run)?;
         self.turns.wait_for(run.batch);
         let (parts, time_ms) = (&self.stored.parts, run.time_ms);
+        // Before this a key must have been touched to time out.
+        let threshold_ms = self.timeout_ms.map_or(i64::MIN, |timeout_ms| time_ms.saturating_sub(timeout_ms));
         let records: u64 = routed.iter().map(|column| column.len() as u64).sum();
         let emitted: Made<E::Column> = room(parts.len());
         let called = run.stage(
@@ -265,7 +307,7 @@ where
             || (),
             |(), partition| {
                 let part = &mut *write(&parts[partition]);
-                *lock(&emitted[partition]) = Some(self.call_all(part, &routed[partition], time_ms));
+                *lock(&emitted[partition]) = Some(self.call_all(part, &routed[partition], time_ms, threshold_ms));
                 Ok(())
             },
         );
@@ -279,7 +321,7 @@ where
             records,
             || (),
             |(), partition| {
-                write(&parts[partition]).commit(time_ms);
+                write(&parts[partition]).commit(threshold_ms);
                 Ok(())
             },
         )?;
@@ -287,17 +329,22 @@ where
     }
 
     /// All calls of one partition; returns what they emitted.
-    fn call_all(&self, part: &mut Part<K, S>, records: &PairColumn<K, V>, time_ms: i64) -> E::Column {
+    fn call_all(
+        &self,
+        part: &mut Part<K, S>,
+        records: &PairColumn<K, V>,
+        time_ms: i64,
+        threshold_ms: i64,
+    ) -> E::Column {
         let time = BatchTime::of_milliseconds(time_ms);
         let mut emitted = E::Column::default();
         let mut out = |view: E::View<'_>| emitted.push(view);
         part.make_ready(*self.first_ms.get_or_init(|| time_ms));
         self.operator.enter();
-        part.call_each::<V>(records, |key, value, state| (self.function)(time, key, Some(value), state, &mut out));
-        if let Some(timeout_ms) = self.timeout_ms {
-            let threshold_ms = time_ms.saturating_sub(timeout_ms);
-            part.expire(threshold_ms, |key, state| (self.function)(time, key, None, state, &mut out));
-        }
+        part.call_each::<V>(records, time_ms, |key, value, state| {
+            (self.function)(time, key, Some(value), state, &mut out);
+        });
+        part.expire(threshold_ms, |key, state| (self.function)(time, key, None, state, &mut out));
         emitted
     }
 }
@@ -369,5 +416,61 @@ impl<K: Key, S: Value, E: Family> Node<Pair<K, S>> for SnapshotNode<K, S, E> {
         let states = part.roster.iter().filter_map(|(key, kept)| Some((key, kept.state.as_ref()?)));
         push_groups::<K, S>(states, sink);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One batch of keys through a part: even numbers as values set the state, odd ones remove it.
+    fn batch(part: &mut Part<u64, u64>, time_ms: i64, threshold_ms: i64, records: &[(u64, u64)]) -> Vec<u64> {
+        let mut column = PairColumn::<u64, u64>::default();
+        records.iter().for_each(|record| column.push(*record));
+        let mut timed_out = Vec::new();
+        part.make_ready(time_ms);
+        part.call_each::<u64>(&column, time_ms, |_, value, state| match value % 2 {
+            0 => state.update(value),
+            _ => state.remove(),
+        });
+        part.expire(threshold_ms, |key, _| timed_out.push(key));
+        part.commit(threshold_ms);
+        timed_out
+    }
+
+    fn part() -> Part<u64, u64> {
+        Part::of(Roster::new(), true)
+    }
+
+    #[test]
+    fn keys_that_come_and_go_leave_nothing_behind_until_their_time_is_over() {
+        let mut part = part();
+        batch(&mut part, 0, i64::MIN, &[(0, 2)]);
+        for time_ms in 1..2_000 {
+            let first = time_ms as u64 * 10;
+            let come: Vec<(u64, u64)> = (first..first + 10).map(|key| (key, 2)).collect();
+            let go: Vec<(u64, u64)> = (first - 10..first).filter(|key| *key > 0).map(|key| (key, 1)).collect();
+            batch(&mut part, time_ms, i64::MIN, &[come, go].concat());
+            assert_eq!(part.roster.len(), 11);
+        }
+        assert!(part.roster.places() < 100, "{} places", part.roster.places());
+        let listed: usize =
+            part.ages.iter().flat_map(|ages| ages.before(i64::MAX)).map(|(_, places)| places.len()).sum();
+        assert!(listed < 1_200, "{listed} places are listed for 11 keys");
+        let mut gone = batch(&mut part, 10_000, 5_000, &[]);
+        gone.sort_unstable();
+        assert_eq!(gone, [&[0][..], &(19_990..20_000).collect::<Vec<u64>>()].concat());
+        assert_eq!(part.roster.len(), 0);
+    }
+
+    #[test]
+    fn a_key_that_is_touched_is_looked_at_once_per_time_out() {
+        let mut part = part();
+        let keys: Vec<(u64, u64)> = (0..100).map(|key| (key, 2)).collect();
+        for time_ms in 0..35 {
+            assert_eq!(batch(&mut part, time_ms, time_ms - 10, &keys), [0u64; 0]);
+            let listed: Vec<i64> = part.ages.iter().flat_map(|ages| ages.before(i64::MAX)).map(|(at, _)| at).collect();
+            assert_eq!(listed, [time_ms / 11 * 11], "at {time_ms}");
+        }
     }
 }
