@@ -2,6 +2,7 @@
 
 mod chains;
 pub mod codec;
+mod groups;
 mod key;
 mod machine;
 mod table;
@@ -10,7 +11,8 @@ mod value;
 pub use key::{Arena, Key};
 pub use value::Value;
 
-pub(crate) use chains::{Chain, Chains, Links, for_each_keys};
+pub(crate) use chains::{Chain, Chains};
+pub(crate) use groups::{ByGroup, Numbered};
 pub use machine::for_each_word;
 pub(crate) use table::{Dense, Table, TablePool};
 
