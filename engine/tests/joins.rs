@@ -8,7 +8,6 @@ use downbeat_engine::{DStream, EngineError, Settings, StreamingContext};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -334,22 +333,20 @@ fn a_dataset_can_be_replaced_from_any_thread_at_any_time() {
     let dataset = Dataset::<u64, u64>::new((0..50).map(|key| (key, 0))).expect("small");
     let seen = collect(&stream.join_dataset(&dataset), |(_, (_, version))| version);
     bench.context.start().expect("starts");
-    let (done, replaced) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let (sender, replaced) = std::sync::mpsc::channel();
+        let replacing = &dataset;
+        scope.spawn(move || {
             for version in 1.. {
-                dataset.replace((0..50).map(|key| (key, version))).expect("small");
-                replaced.store(version, Ordering::Release);
-                if done.load(Ordering::Relaxed) {
+                replacing.replace((0..50).map(|key| (key, version))).expect("small");
+                if sender.send(()).is_err() {
                     break;
                 }
             }
         });
         for round in 0..50 {
-            let before = replaced.load(Ordering::Acquire);
-            while replaced.load(Ordering::Acquire) == before {
-                std::thread::yield_now();
-            }
+            replaced.try_iter().for_each(drop);
+            replaced.recv().expect("replaced again");
             // Two blocks, which are looked up one after the other.
             for piece in 0..2 {
                 bench.clock.advance_to(START_NS + round * INTERVAL_NS + piece * 60_000_000);
@@ -357,7 +354,6 @@ fn a_dataset_can_be_replaced_from_any_thread_at_any_time() {
             }
             bench.tick();
         }
-        done.store(true, Ordering::Relaxed);
     });
     let seen = seen.lock().expect("no panic");
     assert!(seen.iter().all(|batch| batch.len() == 50 && batch[0] == batch[49]), "all records saw one version");
