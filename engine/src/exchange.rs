@@ -2,6 +2,7 @@
 
 mod chains;
 pub mod codec;
+mod groups;
 mod key;
 mod machine;
 mod roster;
@@ -11,7 +12,8 @@ mod value;
 pub use key::{Arena, Key};
 pub use value::Value;
 
-pub(crate) use chains::{Chain, Chains, Links, for_each_keys};
+pub(crate) use chains::{Chain, Chains};
+pub(crate) use groups::{ByGroup, Numbered};
 pub use machine::for_each_word;
 pub(crate) use roster::{NOWHERE, Roster};
 pub(crate) use table::{Dense, Table, TablePool};

@@ -8,7 +8,6 @@ use downbeat_engine::{DStream, EngineError, Settings, StreamingContext};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -334,24 +333,31 @@ fn a_dataset_can_be_replaced_from_any_thread_at_any_time() {
     let dataset = Dataset::<u64, u64>::new((0..50).map(|key| (key, 0))).expect("small");
     let seen = collect(&stream.join_dataset(&dataset), |(_, (_, version))| version);
     bench.context.start().expect("starts");
-    let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut version = 0;
-            while !done.load(Ordering::Relaxed) {
-                version += 1;
-                dataset.replace((0..50).map(|key| (key, version))).expect("small");
+        let (sender, replaced) = std::sync::mpsc::channel();
+        let replacing = &dataset;
+        scope.spawn(move || {
+            for version in 1.. {
+                replacing.replace((0..50).map(|key| (key, version))).expect("small");
+                if sender.send(()).is_err() {
+                    break;
+                }
             }
         });
-        for _ in 0..50 {
-            feed.push((0..50).map(|key| (key, key))).expect("not stopped");
+        for round in 0..50 {
+            replaced.try_iter().for_each(drop);
+            replaced.recv().expect("replaced again");
+            // Two blocks, which are looked up one after the other.
+            for piece in 0..2 {
+                bench.clock.advance_to(START_NS + round * INTERVAL_NS + piece * 60_000_000);
+                feed.push((0..25).map(|key| (key + 25 * piece, key))).expect("not stopped");
+            }
             bench.tick();
         }
-        done.store(true, Ordering::Relaxed);
     });
     let seen = seen.lock().expect("no panic");
     assert!(seen.iter().all(|batch| batch.len() == 50 && batch[0] == batch[49]), "all records saw one version");
-    assert!(seen.is_sorted_by_key(|batch| batch[0]));
+    assert!(seen[0][0] > 0 && seen.windows(2).all(|two| two[0][0] < two[1][0]), "each batch sees a newer one");
 }
 
 #[test]

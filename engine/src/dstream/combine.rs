@@ -68,6 +68,6 @@ where
         self.feed.operator.enter();
         let create = |pair: &(K::View<'a>, V::View<'a>)| (self.feed.create)(pair.1);
         let merge = |there, pair: &(K::View<'a>, V::View<'a>)| (self.feed.merge_value)(there, pair.1);
-        Table::fold_into(self.tables, records, |pair| pair.0, &create, &merge);
+        Table::fold_into(self.tables, records, |pair| pair.0, create, merge);
     }
 }

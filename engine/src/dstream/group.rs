@@ -6,7 +6,7 @@ use super::source::push_column;
 use super::{DStream, Made, Node, Prepared, Scheduled, Sink, operator, room};
 use crate::clock::lock;
 use crate::error::EngineError;
-use crate::exchange::{Chain, Key, Links, TablePool, for_each_keys};
+use crate::exchange::{ByGroup, Key, Numbered, TablePool};
 use crate::metrics::Stage;
 use crate::record::{Column, Family, List, ListColumn, Pair, PairColumn};
 use crate::schedule::job::JobRun;
@@ -114,7 +114,7 @@ impl<R: Family, G: Grouping<R>> Scheduled for GroupNode<R, G> {
 struct GroupByKey<K: Key, V: Family> {
     records: Arc<RouteNode<Pair<K, V>, ByKey>>,
     operator: Operator,
-    pool: TablePool<K, Chain>,
+    pool: TablePool<K, u32>,
 }
 
 impl<K: Key, V: Family> Grouping<Pair<K, List<V>>> for GroupByKey<K, V> {
@@ -126,13 +126,10 @@ impl<K: Key, V: Family> Grouping<Pair<K, List<V>>> for GroupByKey<K, V> {
         let routed = self.records.routed(batch);
         let records = &routed[partition];
         self.operator.enter();
-        let (mut table, mut links) = (self.pool.take(), Links::with_capacity(records.len()));
-        for_each_keys(records, |keys| table.update_each(keys, |key| *key, |_, chain| links.append(chain)));
-        let (mut keys, mut lists) = (K::Column::default(), ListColumn::<V>::default());
-        for (key, chain) in table.iter() {
-            keys.push(key);
-            push_list(&mut lists, records, &links, *chain);
-        }
+        let mut numbered = Numbered::new(self.pool.take());
+        let numbers = numbered.number(records);
+        let (keys, table) = numbered.into_parts();
+        let lists = lists(records, &numbers, keys.len());
         self.pool.put(table);
         PairColumn::of(keys, lists)
     }
@@ -142,8 +139,7 @@ struct Cogroup<K: Key, V: Family, W: Family> {
     left: Arc<RouteNode<Pair<K, V>, ByKey>>,
     right: Arc<RouteNode<Pair<K, W>, ByKey>>,
     operator: Operator,
-    /// The chains of a key in both streams.
-    pool: TablePool<K, [Chain; 2]>,
+    pool: TablePool<K, u32>,
 }
 
 impl<K: Key, V: Family, W: Family> Grouping<Pair<K, Pair<List<V>, List<W>>>> for Cogroup<K, V, W> {
@@ -156,24 +152,21 @@ impl<K: Key, V: Family, W: Family> Grouping<Pair<K, Pair<List<V>, List<W>>>> for
         let routed = (self.left.routed(batch), self.right.routed(batch));
         let (left, right) = (&routed.0[partition], &routed.1[partition]);
         self.operator.enter();
-        let mut table = self.pool.take();
-        let (mut left_links, mut right_links) = (Links::with_capacity(left.len()), Links::with_capacity(right.len()));
-        for_each_keys(left, |keys| table.update_each(keys, |key| *key, |_, [chain, _]| left_links.append(chain)));
-        for_each_keys(right, |keys| table.update_each(keys, |key| *key, |_, [_, chain]| right_links.append(chain)));
-        let mut keys = K::Column::default();
-        let (mut left_lists, mut right_lists) = (ListColumn::<V>::default(), ListColumn::<W>::default());
-        for (key, [left_chain, right_chain]) in table.iter() {
-            keys.push(key);
-            push_list(&mut left_lists, left, &left_links, *left_chain);
-            push_list(&mut right_lists, right, &right_links, *right_chain);
-        }
+        let mut numbered = Numbered::new(self.pool.take());
+        let numbers = (numbered.number(left), numbered.number(right));
+        let (keys, table) = numbered.into_parts();
+        let lists = PairColumn::of(lists(left, &numbers.0, keys.len()), lists(right, &numbers.1, keys.len()));
         self.pool.put(table);
-        PairColumn::of(keys, PairColumn::of(left_lists, right_lists))
+        PairColumn::of(keys, lists)
     }
 }
 
-/// Appends the values of a chain as one list.
-fn push_list<K: Family, V: Family>(lists: &mut ListColumn<V>, records: &PairColumn<K, V>, links: &Links, chain: Chain) {
-    links.of(chain).for_each(|index| lists.push_record(records.values().view(index)));
-    lists.close();
+/// The values of each of `groups` groups as a list.
+fn lists<K: Family, V: Family>(records: &PairColumn<K, V>, numbers: &[u32], groups: usize) -> ListColumn<V> {
+    let mut lists = ListColumn::default();
+    for indices in ByGroup::of(numbers, groups).iter() {
+        indices.iter().for_each(|index| lists.push_record(records.values().view(*index as usize)));
+        lists.close();
+    }
+    lists
 }

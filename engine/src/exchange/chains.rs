@@ -21,54 +21,19 @@ impl Chain {
     }
 }
 
-/// The number, counted from 1, of the next record in the chain of each record that is not the last of its chain.
-#[derive(Default)]
-pub(crate) struct Links {
-    next: Vec<u32>,
-}
-
-impl Links {
-    pub(crate) fn with_capacity(records: usize) -> Self {
-        Links { next: Vec::with_capacity(records) }
-    }
-
-    /// Appends the next record of the column to a chain.
-    #[inline(always)]
-    pub(crate) fn append(&mut self, chain: &mut Chain) {
-        self.next.push(0);
-        let number = u32::try_from(self.next.len()).expect("columns hold fewer than 2^32 records");
-        if chain.first == 0 {
-            chain.first = number;
-        } else {
-            self.next[chain.last as usize - 1] = number;
-        }
-        chain.last = number;
-    }
-
-    /// The records of a chain, each as its index in the column.
-    #[inline(always)]
-    pub(crate) fn of(&self, chain: Chain) -> impl Iterator<Item = usize> {
-        let mut at = chain.first;
-        std::iter::from_fn(move || {
-            let index = (at as usize).checked_sub(1)?;
-            at = if at == chain.last { 0 } else { self.next[index] };
-            Some(index)
-        })
-    }
-}
-
 /// A column of pairs made ready to be asked for by key.
 pub(crate) struct Chains<K: Key> {
     table: Table<K, Chain>,
-    links: Links,
+    /// The number, counted from 1, of the record that comes next in the chain of each that is not the last of its own.
+    next: Vec<u32>,
 }
 
 impl<K: Key> Chains<K> {
     /// Chains all records of a column, in a table that is empty.
     pub(crate) fn of<V: Family>(mut table: Table<K, Chain>, records: &PairColumn<K, V>) -> Self {
-        let mut links = Links::with_capacity(records.len());
-        for_each_keys(records, |keys| table.update_each(keys, |key| *key, |_, chain| links.append(chain)));
-        Chains { table, links }
+        let mut next = Vec::with_capacity(records.len());
+        for_each_keys(records, |keys| table.update_each(keys, |key| *key, |_, chain| append(&mut next, chain)));
+        Chains { table, next }
     }
 
     /// Shows each record the chain of its key, an empty one if there is none.
@@ -85,7 +50,12 @@ impl<K: Key> Chains<K> {
     /// The records of a chain, each as its index in the column.
     #[inline(always)]
     pub(crate) fn indices(&self, chain: Chain) -> impl Iterator<Item = usize> {
-        self.links.of(chain)
+        let mut at = chain.first;
+        std::iter::from_fn(move || {
+            let index = (at as usize).checked_sub(1)?;
+            at = if at == chain.last { 0 } else { self.next[index] };
+            Some(index)
+        })
     }
 
     /// Shows the chain of each key.
@@ -99,8 +69,21 @@ impl<K: Key> Chains<K> {
     }
 }
 
+/// Appends the next record of the column to a chain.
+#[inline(always)]
+fn append(next: &mut Vec<u32>, chain: &mut Chain) {
+    next.push(0);
+    let number = u32::try_from(next.len()).expect("columns hold fewer than 2^32 records");
+    if chain.first == 0 {
+        chain.first = number;
+    } else {
+        next[chain.last as usize - 1] = number;
+    }
+    chain.last = number;
+}
+
 /// Shows the keys of a column in order, some at a time.
-pub(crate) fn for_each_keys<'c, K: Key, V: Family>(
+pub(super) fn for_each_keys<'c, K: Key, V: Family>(
     records: &'c PairColumn<K, V>,
     mut visit: impl FnMut(&[K::View<'c>]),
 ) {

@@ -92,7 +92,7 @@ fn json_error(error: &serde_json::Error) -> EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Pair, PairColumn, Text};
+    use crate::record::{List, Maybe, Pair, PairColumn, Text};
 
     #[test]
     fn a_block_is_read_back_whole_and_a_cut_one_is_refused() {
@@ -115,5 +115,23 @@ mod tests {
                 Err(EngineError::Codec { .. })
             ));
         }
+    }
+
+    #[test]
+    fn json_whose_parts_do_not_fit_together_is_refused() {
+        fn read<R: Family>(text: &str) -> Result<usize, EngineError> {
+            let mut bytes = AlignedVec::new();
+            bytes.extend_from_slice(text.as_bytes());
+            let encoded = Encoded { codec: CodecKind::Json, bytes };
+            encoded.for_each_chunk::<R>(&mut R::Column::default(), |_| ())
+        }
+        let refused = |result| matches!(result, Err(EngineError::Codec { codec: "json", .. }));
+        assert_eq!(read::<Pair<u64, List<u64>>>(r#"{"keys":[1,2],"values":{"ends":[1,3],"records":[7,8,9]}}"#), Ok(2));
+        assert!(refused(read::<Pair<u64, u64>>(r#"{"keys":[1,2],"values":[3]}"#)), "fewer values than keys");
+        assert!(refused(read::<List<u64>>(r#"{"ends":[1,4],"records":[7,8,9]}"#)), "a list that ends outside");
+        assert!(refused(read::<List<u64>>(r#"{"ends":[3,1],"records":[7,8,9]}"#)), "a list that ends before it starts");
+        assert!(refused(read::<Maybe<u64>>(r#"{"places":[0,1],"values":[7]}"#)), "a value that is not there");
+        let inner = r#"{"keys":[1],"values":{"places":[0],"values":{"ends":[2],"records":[7]}}}"#;
+        assert!(refused(read::<Pair<u64, Maybe<List<u64>>>>(inner)), "a list inside");
     }
 }

@@ -59,25 +59,12 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         value: impl Fn(&R) -> O,
         combine: &impl Fn(O, O) -> O,
     ) {
-        Self::fold_into(tables, records, key, &value, &|there, record| combine(there, value(record)));
-    }
-
-    /// Adds records to the tables of their partitions. `create` makes the value of a new key from its first record, `merge`
-    /// adds another record to it.
-    #[inline(always)]
-    pub(crate) fn fold_into<'r, R: Copy>(
-        tables: &mut [Self],
-        records: &[R],
-        key: impl Fn(&R) -> K::View<'r>,
-        create: &impl Fn(&R) -> O,
-        merge: &impl Fn(O, &R) -> O,
-    ) {
         for group in records.chunks(GROUP) {
             tables.iter_mut().for_each(|table| table.reserve(table.len + GROUP));
             if let [table] = tables {
-                table.merge_group(group, &key, create, merge);
+                table.merge_group(group, &key, &value, combine);
             } else {
-                Self::merge_partitioned(tables, group, &key, create, merge);
+                Self::merge_partitioned(tables, group, &key, &value, combine);
             }
         }
     }
@@ -88,8 +75,8 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         &mut self,
         group: &[R],
         key: &impl Fn(&R) -> K::View<'r>,
-        create: &impl Fn(&R) -> O,
-        merge: &impl Fn(O, &R) -> O,
+        value: &impl Fn(&R) -> O,
+        combine: &impl Fn(O, O) -> O,
     ) {
         let mut probes = arrayvec::ArrayVec::<K::Probe<'r>, GROUP>::new();
         let mask = self.slots.len() - 1;
@@ -99,7 +86,7 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
             probes.push(probe);
         }
         for (record, probe) in group.iter().zip(&probes) {
-            self.merge_one(probe, || create(record), |there| merge(there, record));
+            self.merge_one(probe, value(record), combine);
         }
     }
 
@@ -109,8 +96,8 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         tables: &mut [Self],
         group: &[R],
         key: &impl Fn(&R) -> K::View<'r>,
-        create: &impl Fn(&R) -> O,
-        merge: &impl Fn(O, &R) -> O,
+        value: &impl Fn(&R) -> O,
+        combine: &impl Fn(O, O) -> O,
     ) {
         let mut probes = arrayvec::ArrayVec::<(K::Probe<'r>, usize), GROUP>::new();
         for record in group {
@@ -121,30 +108,63 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
             probes.push((probe, partition));
         }
         for (record, (probe, partition)) in group.iter().zip(&probes) {
-            tables[*partition].merge_one(probe, || create(record), |there| merge(there, record));
+            tables[*partition].merge_one(probe, value(record), combine);
         }
     }
 
     /// Adds one record; there is room.
     #[inline(always)]
-    fn merge_one(&mut self, probe: &K::Probe<'_>, create: impl FnOnce() -> O, merge: impl FnOnce(O) -> O) {
+    fn merge_one(&mut self, probe: &K::Probe<'_>, value: O, combine: &impl Fn(O, O) -> O) {
         let slots = self.slots.as_mut_slice();
         let mask = slots.len() - 1;
         let mut at = K::hash(probe) as usize;
         loop {
             let slot = &mut slots[at & mask];
             if K::matches(&slot.key, probe, &self.arena) {
-                slot.value = merge(std::mem::take(&mut slot.value));
+                slot.value = combine(std::mem::take(&mut slot.value), value);
                 return;
             }
             if K::is_vacant(&slot.key) {
-                // The value first: a panic of user code must not leave a key without one.
-                slot.value = create();
                 slot.key = K::store(probe, &mut self.arena);
+                slot.value = value;
                 self.len += 1;
                 return;
             }
             at += 1;
+        }
+    }
+
+    /// Adds records to the tables of their partitions: `create` makes the value of a new key from its first record, `merge` adds
+    /// another record to it. Look-ups overlap as in `merge_into`, which stays apart: it is the hot path of `reduce_by_key`.
+    pub(crate) fn fold_into<'r, R: Copy>(
+        tables: &mut [Self],
+        records: &[R],
+        key: impl Fn(&R) -> K::View<'r>,
+        create: impl Fn(&R) -> O,
+        merge: impl Fn(O, &R) -> O,
+    ) {
+        for group in records.chunks(GROUP) {
+            tables.iter_mut().for_each(|table| table.reserve(table.len + GROUP));
+            let mut probes = arrayvec::ArrayVec::<(K::Probe<'r>, usize), GROUP>::new();
+            for record in group {
+                let probe = K::probe(key(record));
+                let partition = super::partition_of(K::hash(&probe), tables.len());
+                let table = &tables[partition];
+                prefetch(&table.slots[K::hash(&probe) as usize & (table.slots.len() - 1)]);
+                probes.push((probe, partition));
+            }
+            for (record, (probe, partition)) in group.iter().zip(&probes) {
+                let table = &mut tables[*partition];
+                let (at, found) = table.search(probe);
+                if found {
+                    let there = std::mem::take(&mut table.slots[at].value);
+                    table.slots[at].value = merge(there, record);
+                } else {
+                    table.slots[at].value = create(record);
+                    table.slots[at].key = K::store(probe, &mut table.arena);
+                    table.len += 1;
+                }
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use super::pool::Pool;
 use crate::clock::Clock;
 use crate::error::{EngineError, panic_text};
 use crate::metrics::Stage;
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -107,6 +108,7 @@ impl<'e> JobRun<'e> {
         result
     }
 
+    #[inline(never)]
     fn book_tasks(&mut self, stage: Stage, task_ns: &mut [u64]) {
         if task_ns.is_empty() {
             return;
@@ -121,6 +123,7 @@ impl<'e> JobRun<'e> {
     }
 
     /// All time since the last milestone was this stage's.
+    #[inline(never)]
     fn milestone(&mut self, stage: Stage) {
         let now = self.clock.now_ns();
         add(&mut self.phases, stage, now - self.last_ns);
@@ -158,13 +161,18 @@ fn add(spans: &mut Vec<(Stage, u64)>, stage: Stage, ns: u64) {
 /// pass through user code, arrives as itself.
 pub(crate) fn guarded<T>(time_ms: i64, body: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
     operator::clear();
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| match panic.downcast::<EngineError>() {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(failure_of(time_ms, panic)))
+}
+
+#[cold]
+fn failure_of(time_ms: i64, panic: Box<dyn Any + Send>) -> EngineError {
+    match panic.downcast::<EngineError>() {
         // Not user code: an operator's failure, on its way through the closure of an output.
-        Ok(failure) => Err(*failure),
-        Err(panic) => Err(EngineError::Batch {
+        Ok(failure) => *failure,
+        Err(panic) => EngineError::Batch {
             time_ms,
             operator: operator::current(),
             problem: format!("user code panicked: {}", panic_text(&*panic)),
-        }),
-    })
+        },
+    }
 }

@@ -66,39 +66,91 @@ impl Pool {
         make: impl Fn() -> Result<L, EngineError> + Sync,
         task: impl Fn(&mut L, usize) -> Result<(), EngineError> + Sync,
     ) -> Result<Vec<LaneReport<L>>, EngineError> {
+        let work = Work { tasks, clock, next: AtomicUsize::new(0), failed: AtomicBool::new(false) };
         let lanes = lanes.min(tasks).clamp(1, self.threads);
-        let next = AtomicUsize::new(0);
-        let failed = AtomicBool::new(false);
         let done = Mutex::new((Vec::with_capacity(lanes), None));
-        let finish = |result: Result<Option<LaneReport<L>>, EngineError>| {
+        self.on_lanes(lanes, &|share| {
+            let mut lane: Option<L> = None;
+            let result = work.take(share, &mut |index| {
+                let made = match &mut lane {
+                    Some(made) => made,
+                    none => none.insert(make()?),
+                };
+                task(made, index)
+            });
             let mut done = lock(&done);
             match result {
-                Ok(report) => done.0.extend(report),
+                Ok(task_ns) => done.0.extend(lane.map(|made| LaneReport { made, task_ns })),
                 Err(error) => done.1 = done.1.take().or(Some(error)),
             }
-        };
-        let shared_lane = || {
-            let whatever_is_next = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|index| *index < tasks);
-            finish(run_lane(std::iter::from_fn(whatever_is_next), &failed, clock, &make, &task));
-        };
-        let own_lane = |lane: usize| finish(run_lane((lane..tasks).step_by(lanes), &failed, clock, &make, &task));
+        });
+        let (reports, error) = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        error.map_or(Ok(reports), Err)
+    }
+
+    /// Runs `lane` on so many threads at once, this one among them; returns when all have ended. Not generic: every stage of
+    /// every job would have a copy of it.
+    fn on_lanes(&self, lanes: usize, lane: &(dyn Fn(Share) + Sync)) {
         match &self.workers {
             Some(workers) if lanes > 1 && self.cores.is_empty() => workers.in_place_scope(|scope| {
-                (1..lanes).for_each(|_| scope.spawn(|_| shared_lane()));
-                shared_lane();
+                (1..lanes).for_each(|_| scope.spawn(|_| lane(Share::Next)));
+                lane(Share::Next);
             }),
             Some(workers) if lanes > 1 => workers.in_place_scope(|scope| {
                 scope.spawn_broadcast(|_, worker| {
                     if worker.index() + 1 < lanes {
-                        own_lane(worker.index() + 1);
+                        lane(Share::Own { lane: worker.index() + 1, lanes });
                     }
                 });
-                own_lane(0);
+                lane(Share::Own { lane: 0, lanes });
             }),
-            _ => shared_lane(),
+            _ => lane(Share::Next),
         }
-        let (reports, error) = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        error.map_or(Ok(reports), Err)
+    }
+}
+
+/// Which tasks a lane takes.
+#[derive(Clone, Copy)]
+enum Share {
+    /// Whatever is next.
+    Next,
+    /// Always the same ones.
+    Own { lane: usize, lanes: usize },
+}
+
+/// The tasks of one stage.
+struct Work<'c> {
+    tasks: usize,
+    clock: Option<&'c dyn Clock>,
+    next: AtomicUsize,
+    failed: AtomicBool,
+}
+
+impl Work<'_> {
+    /// Runs the tasks of a lane until one of any lane fails; returns how long each took.
+    fn take(
+        &self,
+        share: Share,
+        task: &mut dyn FnMut(usize) -> Result<(), EngineError>,
+    ) -> Result<Vec<u64>, EngineError> {
+        let mut task_ns = Vec::new();
+        let mut nth = 0;
+        while !self.failed.load(Ordering::Relaxed) {
+            let index = match share {
+                Share::Next => self.next.fetch_add(1, Ordering::Relaxed),
+                Share::Own { lane, lanes } => lane + nth * lanes,
+            };
+            if index >= self.tasks {
+                break;
+            }
+            nth += 1;
+            let begin = self.clock.map(Clock::now_ns);
+            task(index).inspect_err(|_| self.failed.store(true, Ordering::Relaxed))?;
+            if let (Some(clock), Some(begin)) = (self.clock, begin) {
+                task_ns.push(clock.now_ns().saturating_sub(begin));
+            }
+        }
+        Ok(task_ns)
     }
 }
 
@@ -119,32 +171,6 @@ fn cores(lanes: usize) -> Result<Vec<usize>, EngineError> {
 
 fn cannot_pin(error: std::io::Error) -> EngineError {
     EngineError::Pin { problem: error.to_string() }
-}
-
-fn run_lane<L>(
-    tasks: impl Iterator<Item = usize>,
-    failed: &AtomicBool,
-    clock: Option<&dyn Clock>,
-    make: &(impl Fn() -> Result<L, EngineError> + Sync),
-    task: &(impl Fn(&mut L, usize) -> Result<(), EngineError> + Sync),
-) -> Result<Option<LaneReport<L>>, EngineError> {
-    let mut report: Option<LaneReport<L>> = None;
-    for index in tasks {
-        if failed.load(Ordering::Relaxed) {
-            break;
-        }
-        let begin = clock.map(Clock::now_ns);
-        let lane = match &mut report {
-            Some(lane) => Ok(lane),
-            none => make().map(|made| none.insert(LaneReport { made, task_ns: Vec::new() })),
-        };
-        let lane = lane.and_then(|lane| task(&mut lane.made, index).map(|()| lane));
-        let lane = lane.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
-        if let (Some(clock), Some(begin)) = (clock, begin) {
-            lane.task_ns.push(clock.now_ns().saturating_sub(begin));
-        }
-    }
-    Ok(report)
 }
 
 #[cfg(test)]
