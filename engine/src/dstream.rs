@@ -30,6 +30,8 @@ mod window;
 pub use dataset::Dataset;
 pub(crate) use graph::{AnyReceiver, Parts};
 pub use graph::{Graph, StopReport};
+pub use group::Cogrouped;
+pub use join::OuterJoined;
 pub use output::Batch;
 pub(crate) use output::{Label, Output, PrintSink};
 pub use persist::StorageLevel;
