@@ -270,7 +270,8 @@ fn each_input_has_its_own_estimate() {
     let (_idle, first) = context.queue_stream::<Text>();
     let (feed, second) = context.queue_stream::<Text>();
     first.for_each_batch(|_| ());
-    second.for_each_batch(|_| std::thread::sleep(Duration::from_millis(1)));
+    // 20,000 records a second at most, of ten times as many.
+    second.for_each_batch(|batch| std::thread::sleep(Duration::from_micros(50 * batch.len())));
     context.start().expect("starts");
     let sender = std::thread::spawn(move || {
         while feed.push([&b"x"[..]; 20]).is_ok() {

@@ -14,6 +14,9 @@ use crate::schedule::operator::Operator;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// What a cogroup gives for a key: its values in the one stream and in the other.
+pub type Cogrouped<V, W> = Pair<List<V>, List<W>>;
+
 impl<K: Key, V: Family> DStream<Pair<K, V>> {
     /// The values of each key as one list, in no order that means anything. To combine them, `reduce_by_key` and
     /// `combine_by_key` are cheaper: they do not keep each value.
@@ -26,7 +29,7 @@ impl<K: Key, V: Family> DStream<Pair<K, V>> {
     /// For each key of either stream its values in both, as two lists, of which one may be empty. Both streams must slide
     /// alike.
     #[track_caller]
-    pub fn cogroup<W: Family>(&self, other: &DStream<Pair<K, W>>) -> DStream<Pair<K, Pair<List<V>, List<W>>>> {
+    pub fn cogroup<W: Family>(&self, other: &DStream<Pair<K, W>>) -> DStream<Pair<K, Cogrouped<V, W>>> {
         let operator = operator("cogroup");
         self.check_beside(other, operator);
         let partitions = self.partitions();
@@ -142,13 +145,13 @@ struct Cogroup<K: Key, V: Family, W: Family> {
     pool: TablePool<K, u32>,
 }
 
-impl<K: Key, V: Family, W: Family> Grouping<Pair<K, Pair<List<V>, List<W>>>> for Cogroup<K, V, W> {
+impl<K: Key, V: Family, W: Family> Grouping<Pair<K, Cogrouped<V, W>>> for Cogroup<K, V, W> {
     fn route(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
         let (left, right) = (self.left.prepare(run)?, self.right.prepare(run)?);
         Ok(Prepared { records: left.records + right.records, ..left })
     }
 
-    fn group(&self, batch: u64, partition: usize) -> PairColumn<K, Pair<List<V>, List<W>>> {
+    fn group(&self, batch: u64, partition: usize) -> PairColumn<K, Cogrouped<V, W>> {
         let routed = (self.left.routed(batch), self.right.routed(batch));
         let (left, right) = (&routed.0[partition], &routed.1[partition]);
         self.operator.enter();

@@ -14,6 +14,12 @@ use crate::schedule::operator::Operator;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+/// What a full outer join gives for a key: a record of the one stream and one of the other, of which one may be missing.
+pub type OuterJoined<V, W> = Pair<Maybe<V>, Maybe<W>>;
+
+/// What a join gives: the key, and both sides as the join shows them.
+type Rows<K, V, W, L, R> = Pair<K, Pair<<L as Shown<V>>::As, <R as Shown<W>>::As>>;
+
 impl<K: Key, V: Family> DStream<Pair<K, V>> {
     /// Each pair of this stream with each pair of the other that has the same key at the same batch. Both streams must slide
     /// alike; to join over more than one batch, window both first.
@@ -36,10 +42,7 @@ impl<K: Key, V: Family> DStream<Pair<K, V>> {
 
     /// As [`join`](DStream::join), and each pair of either stream that has no partner, with `None`.
     #[track_caller]
-    pub fn full_outer_join<W: Family>(
-        &self,
-        other: &DStream<Pair<K, W>>,
-    ) -> DStream<Pair<K, Pair<Maybe<V>, Maybe<W>>>> {
+    pub fn full_outer_join<W: Family>(&self, other: &DStream<Pair<K, W>>) -> DStream<Pair<K, OuterJoined<V, W>>> {
         self.joined::<W, IfThere, IfThere>(other, operator("full_outer_join"))
     }
 
@@ -47,7 +50,7 @@ impl<K: Key, V: Family> DStream<Pair<K, V>> {
         &self,
         other: &DStream<Pair<K, W>>,
         operator: Operator,
-    ) -> DStream<Pair<K, Pair<L::As, R::As>>> {
+    ) -> DStream<Rows<K, V, W, L, R>> {
         self.check_beside(other, operator);
         let partitions = self.partitions();
         let node = Arc::new(JoinNode::<K, V, W, L, R> {
@@ -140,32 +143,25 @@ impl<K: Key, V: Family, W: Family, L, R> JoinNode<K, V, W, L, R> {
     }
 }
 
-impl<K: Key, V: Family, W: Family, L: Shown<V>, R: Shown<W>> Node<Pair<K, Pair<L::As, R::As>>>
-    for JoinNode<K, V, W, L, R>
-{
+impl<K: Key, V: Family, W: Family, L: Shown<V>, R: Shown<W>> Node<Rows<K, V, W, L, R>> for JoinNode<K, V, W, L, R> {
     fn prepare(&self, run: &mut JobRun<'_>) -> Result<Prepared, EngineError> {
         let records = self.left.prepare(run)?.records + self.right.prepare(run)?.records;
         let built = self.built.get_or_make(run, |run| self.build(run, records))?;
         Ok(Prepared { partitions: built.len(), records })
     }
 
-    fn push(
-        &self,
-        batch: u64,
-        partition: usize,
-        sink: &mut dyn Sink<Pair<K, Pair<L::As, R::As>>>,
-    ) -> Result<(), EngineError> {
+    fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<Rows<K, V, W, L, R>>) -> Result<(), EngineError> {
         let (left, right) = (self.left.routed(batch), self.right.routed(batch));
         let (left, right) = (&left[partition], &right[partition]);
         let built = self.built.get(batch).unwrap_or_default();
-        let mut emitter = Emitter::<Pair<K, Pair<L::As, R::As>>>::new(sink, self.operator);
+        let mut emitter = Emitter::<Rows<K, V, W, L, R>>::new(sink, self.operator);
         let mut show = |key, left, right| {
             if let (Some(left), Some(right)) = (L::show(left), R::show(right)) {
                 emitter.emit((key, (left, right)));
             }
         };
         match &built[partition] {
-            Built::Left(chains) => probe(chains, left, right, R::MAY_MISS, |key, left, right| show(key, left, right)),
+            Built::Left(chains) => probe(chains, left, right, R::MAY_MISS, &mut show),
             Built::Right(chains) => probe(chains, right, left, L::MAY_MISS, |key, right, left| show(key, left, right)),
         }
         emitter.finish();

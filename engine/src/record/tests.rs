@@ -123,6 +123,23 @@ proptest! {
 }
 
 #[test]
+fn archives_whose_parts_do_not_fit_together_are_refused() {
+    // JSON is the way to such a column: serde looks at each part alone.
+    fn refused<R: Family>(json: &str) -> bool {
+        let column: R::Column = serde_json::from_str(json).expect("each part is fine");
+        assert!(!column.is_sound());
+        let mut bytes = AlignedVec::new();
+        column.encode_rkyv(&mut bytes).expect("encodes");
+        R::Column::decode_rkyv(&bytes, &mut R::Column::default()).is_err()
+    }
+    assert!(refused::<List<u64>>(r#"{"ends":[1,3],"records":[7]}"#));
+    assert!(refused::<List<u64>>(r#"{"ends":[2,1],"records":[7,8]}"#));
+    assert!(refused::<Maybe<u64>>(r#"{"places":[0,1],"values":[7]}"#));
+    assert!(refused::<Pair<u64, u64>>(r#"{"keys":[1,2],"values":[7]}"#));
+    assert!(refused::<Maybe<List<u64>>>(r#"{"places":[0],"values":{"ends":[1,3],"records":[7]}}"#));
+}
+
+#[test]
 fn joined_text_is_the_lines_with_their_newlines() {
     let mut column = TextColumn::default();
     ["a b", "", "c"].iter().for_each(|line| column.push(line.as_bytes()));

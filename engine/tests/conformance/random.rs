@@ -72,7 +72,7 @@ fn conformance_random_programs_reach_every_operation() {
     let missing: Vec<String> = named.into_iter().filter(rare).collect();
     assert!(missing.is_empty(), "{missing:?} are hardly ever in a random program: {reached:?}");
     assert!(refused < CASES / 5, "{refused} of {CASES} random programs are refused");
-    assert!(records > CASES * 3 / 4, "only {records} of {CASES} random programs have an answer with records");
+    assert!(records > CASES * 2 / 3, "only {records} of {CASES} random programs have an answer with records");
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
