@@ -33,13 +33,9 @@ pub use dataset::Dataset;
 pub(crate) use file::FileNode;
 pub(crate) use graph::Parts;
 pub use graph::{Graph, StopReport};
-<<<<<<< HEAD
-pub use output::{Batch, Outcome, Partition};
-=======
 pub use group::Cogrouped;
 pub use join::OuterJoined;
-pub use output::Batch;
->>>>>>> keyed
+pub use output::{Batch, Outcome, Partition};
 pub(crate) use output::{Label, Output, PrintSink};
 pub use persist::StorageLevel;
 pub use printable::Printable;
