@@ -67,6 +67,16 @@ fn conformance_table_is_up_to_date() {
     assert!(written == table, "{} is out of date; DOWNBEAT_BLESS=1 writes it anew", path.display());
 }
 
+#[test]
+fn conformance_differences_are_explained() {
+    let semantics = Path::new(env!("CARGO_MANIFEST_DIR")).join("SEMANTICS.md");
+    let semantics = std::fs::read_to_string(semantics).expect("the documentation is in the repository");
+    for differs in cases().into_iter().filter_map(|case| case.program.differs) {
+        let heading = format!("\n### {}\n", differs.section);
+        assert!(semantics.contains(&heading), "SEMANTICS.md has no heading {:?}", differs.section);
+    }
+}
+
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance.md")
 }
