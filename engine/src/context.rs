@@ -283,7 +283,7 @@ impl StreamingContext {
             return Err(EngineError::State { call: "stop", reason: "the context was never started" });
         }
         let deadline = deadline_in(drain);
-        self.shared.stop();
+        self.shared.wake.set();
         self.graph.interrupt_inputs();
         self.receivers.stop();
         self.ticker_wake.set();
@@ -314,7 +314,7 @@ impl StreamingContext {
 
     /// Tells every thread to end and waits for those that can.
     fn end(&self) {
-        self.shared.stop();
+        self.shared.wake.set();
         self.graph.interrupt_inputs();
         self.receivers.stop();
         self.ticker_wake.set();

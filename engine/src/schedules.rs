@@ -144,6 +144,8 @@ struct Engine {
     output: Arc<Keep>,
     reports: Arc<Reports>,
     ticker_wake: Arc<Wake>,
+    /// Of the senders' start, as a receiver has one.
+    sender_wake: Arc<Wake>,
     threads: Vec<thread::JoinHandle<()>>,
 }
 
@@ -189,16 +191,17 @@ impl Engine {
             let runner = runner.clone();
             threads.push(thread::spawn(move || runner.run()));
         }
-        Engine { shared, queue, input, node, output, reports, ticker_wake, threads }
+        let sender_wake = Arc::default();
+        Engine { shared, queue, input, node, output, reports, ticker_wake, sender_wake, threads }
     }
 
     /// A sender of so many numbers, two at a time; returns how many it was told were taken or shed.
     fn send(&self, records: u64) -> thread::JoinHandle<u64> {
-        let input = self.input.clone();
+        let (input, wake) = (self.input.clone(), self.sender_wake.clone());
         thread::spawn(move || {
             let mut sent = 0;
             while sent < records {
-                if input.receive(vec![sent, sent + 1]).is_err() {
+                if input.receive(&Arc::new(vec![sent, sent + 1]), &wake).is_err() {
                     break;
                 }
                 sent += 2;
@@ -214,7 +217,10 @@ impl Engine {
         };
         // A sender that nobody lets in or tells to stop would never end.
         let (sent, senders) = if when == When::AllIsSent { (join(senders), Vec::new()) } else { (0, senders) };
-        self.shared.stop();
+        // As the supervisor does it: first the context's wake, then that of each start, then whoever waits is told.
+        self.shared.wake.set();
+        self.sender_wake.set();
+        self.shared.interrupt();
         self.input.interrupt();
         let offered = sent + join(senders);
         self.ticker_wake.set();

@@ -168,6 +168,27 @@ fn a_panic_inside_transform_names_the_operator_that_panicked() {
 }
 
 #[test]
+fn what_a_transform_made_goes_with_its_batch_and_the_rest_with_the_context() {
+    let token = Arc::new(());
+    let held = token.clone();
+    let (seen, bench) = run_numbers(Settings::default(), &[&[1], &[2], &[3], &[4]], move |numbers| {
+        let twice = numbers.transform::<u64>(move |batch, _| {
+            let held = held.clone();
+            batch.transform::<u64>(move |batch, _| {
+                let held = held.clone();
+                batch.filter(move |_| Arc::strong_count(&held) > 0).reduce(|a, b| a + b)
+            })
+        });
+        numbers_of(&twice)
+    });
+    assert_eq!(seen, [vec![1], vec![2], vec![3], vec![4]]);
+    assert!(Arc::strong_count(&token) <= 2, "{} hold what batches made", Arc::strong_count(&token) - 1);
+    bench.context.stop(Duration::from_secs(5)).expect("stops");
+    drop(bench);
+    assert_eq!(Arc::strong_count(&token), 1, "the job is gone with its context");
+}
+
+#[test]
 fn a_persisted_stream_is_computed_once_whatever_reads_it() {
     for (level, codec) in [
         (StorageLevel::Deserialized, CodecKind::None),

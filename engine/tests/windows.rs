@@ -91,6 +91,23 @@ fn a_window_of_a_window_counts_in_slides_of_the_inner_one() {
 }
 
 #[test]
+fn an_output_may_look_at_its_window_while_it_looks_at_its_window() {
+    let mut bench = Bench::new(Settings { threads: 1, ..Settings::default() });
+    let (feed, lines) = bench.context.queue_stream::<Text>();
+    let pairs = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counted = pairs.clone();
+    ones(&lines).reduce_by_key_and_window(|a, b| a + b, batches(2), batches(1)).for_each_batch(move |batch| {
+        batch.for_each(|_| {
+            counted.fetch_add(batch.len(), std::sync::atomic::Ordering::Relaxed);
+        });
+    });
+    bench.context.start().expect("starts");
+    feed.push([&b"a"[..], b"b", b"c"]).expect("not stopped");
+    bench.tick();
+    assert_eq!(pairs.load(std::sync::atomic::Ordering::Relaxed), 9);
+}
+
+#[test]
 fn batches_between_two_slides_have_no_job_and_are_reported_all_the_same() {
     let mut bench = Bench::new(Settings::default());
     let (feed, lines) = bench.context.queue_stream::<Text>();

@@ -55,7 +55,7 @@ impl<K: Key, W: Family> Dataset<K, W> {
     }
 
     /// Puts other records in the place of all that are there, from any thread. A batch that sees the old ones goes on to do
-    /// so; each later one sees the new ones. Their table is built here, so that no batch waits for it.
+    /// so; each one that is prepared later sees the new ones. Their table is built here, so that no batch waits for it.
     ///
     /// # Errors
     /// As [`new`](Dataset::new); the old records stay.

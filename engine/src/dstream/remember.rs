@@ -61,7 +61,10 @@ impl<A: Family> Remembered<A> {
         let slices = lock(&self.kept.slices);
         let slide_ms = (self.graph.settings().interval_ns / 1_000_000 * self.kept.slide_batches) as i64;
         let Some(first_ms) = slices.first_ms else { return Ok(Vec::new()) };
-        let floored = |time_ms: i64| time_ms - (time_ms - first_ms).rem_euclid(slide_ms);
+        let is_label = |time_ms: i64| slices.kept.iter().any(|slice| slice.time_ms == time_ms);
+        let floored = |time_ms: i64| {
+            if is_label(time_ms) { time_ms } else { time_ms - (time_ms - first_ms).rem_euclid(slide_ms) }
+        };
         let (from_ms, to_ms) = (floored(from_ms), floored(to_ms));
         if slices.forgotten_ms.is_some_and(|forgotten_ms| from_ms <= forgotten_ms) {
             return Err(EngineError::State {

@@ -35,7 +35,8 @@ impl std::fmt::Display for BatchTime {
 }
 
 impl<A: Family> DStream<A> {
-    /// What `function` makes of each batch. It is called once per batch, on the job thread, with the batch as a stream of its
+    /// What `function` makes of each batch. It is called once per batch (again for another output if it
+    /// failed), on the job thread, with the batch as a stream of its
     /// own; operators that look beyond one batch (windows, state, outputs) are refused there, and the batch fails.
     #[track_caller]
     pub fn transform<B: Family>(
@@ -90,13 +91,16 @@ fn transformed<B: Family>(
     build: impl Fn(&Arc<Graph>, BatchTime) -> DStream<B> + Send + Sync + 'static,
     operator: Operator,
 ) -> DStream<B> {
-    let node = Arc::new(TransformNode { outer: graph.clone(), build, operator, made: PerBatch::default() });
+    // Not the graph itself, which is going to own the node.
+    let empty = graph.for_one_batch();
+    let node = Arc::new(TransformNode { empty, build, operator, made: PerBatch::default() });
     graph.schedule(node.clone());
     DStream::new(node, graph.clone(), slide_batches)
 }
 
 struct TransformNode<B: Family, F> {
-    outer: Arc<Graph>,
+    /// What the graph of each batch starts from.
+    empty: Graph,
     build: F,
     operator: Operator,
     made: PerBatch<Arc<DStream<B>>>,
@@ -104,7 +108,7 @@ struct TransformNode<B: Family, F> {
 
 impl<B: Family, F: Fn(&Arc<Graph>, BatchTime) -> DStream<B> + Send + Sync> TransformNode<B, F> {
     fn build(&self, run: &mut JobRun<'_>) -> Result<Arc<DStream<B>>, EngineError> {
-        let (time_ms, graph) = (run.time_ms, Arc::new(self.outer.for_one_batch()));
+        let (time_ms, graph) = (run.time_ms, Arc::new(self.empty.for_one_batch()));
         let stream = run.alone(Stage::Map, || {
             self.operator.enter();
             Ok((self.build)(&graph, BatchTime::of_milliseconds(time_ms)))

@@ -127,8 +127,10 @@ impl DirectoryInput {
             }
             Err(problem) => {
                 let mut state = lock(&self.state);
-                state.selected.remove(&file.name);
-                *state.counts.entry("unread_files").or_default() += 1;
+                // Another output may have found it already.
+                if state.selected.remove(&file.name).is_some() {
+                    *state.counts.entry("unread_files").or_default() += 1;
+                }
                 Err(format!("cannot read {}: {problem}", path.display()))
             }
         }
@@ -181,7 +183,10 @@ impl DirectoryInput {
         let listing = self.look();
         let mut state = lock(&self.state);
         let window_ms = label_ms - self.remember_ms;
-        state.selected.retain(|_, selected_ms| *selected_ms >= window_ms);
+        if listing.complete {
+            // Otherwise a file that was read would be news when it is seen again.
+            state.selected.retain(|_, selected_ms| *selected_ms >= window_ms);
+        }
         let (mut chosen, mut too_old, mut old) = (Vec::new(), Vec::new(), HashSet::new());
         for file in listing.files {
             if file.modified_ms <= window_ms.max(self.start_ms) {

@@ -63,7 +63,7 @@ impl<R: Family> QueueHandle<R> {
     /// a stream that takes one push at a time they are the content of a batch, in one partition.
     ///
     /// # Errors
-    /// [`Stopped`] when the context is stopping; nothing was taken.
+    /// [`Stopped`] when the context is stopping; nothing was taken, or under a rate limit the first pieces alone.
     pub fn push<'v>(&self, records: impl IntoIterator<Item = R::View<'v>>) -> Result<(), Stopped> {
         self.hand_over(Push { partitions: vec![Arc::new(column::<R>(records))], apart: false })
     }

@@ -85,9 +85,8 @@ impl Shared {
         lock(&self.times).live_start_ns.is_none()
     }
 
-    /// Nothing more is taken from receivers; whoever waits to hand something over is let go.
-    pub(crate) fn stop(&self) {
-        self.wake.set();
+    /// Makes whoever waits to hand something over look at its wake, which was set before.
+    pub(crate) fn interrupt(&self) {
         self.budget.interrupt();
         drop(lock(&self.times));
         self.times_changed.notify_all();

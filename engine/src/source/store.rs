@@ -60,10 +60,12 @@ impl<R: Family> Store<R> {
         self.input.receive_one(view, &self.start.wake)
     }
 
-    /// Stores many records, all stamped with this moment: appended to the open block. Blocks while the engine is full.
+    /// Stores many records, stamped with their arrival: appended to the open block. Blocks while the engine is full, and comes in
+    /// pieces where a rate limit is in force.
     ///
     /// # Errors
-    /// [`Stopped`]: none of the records was taken.
+    /// [`Stopped`]: the records were not taken, or under a rate limit the first pieces of them alone. [`Store::store_block`] takes all
+    /// or nothing.
     pub fn store_column(&self, column: R::Column) -> Result<(), Stopped> {
         self.input.receive(&Arc::new(column), &self.start.wake)
     }

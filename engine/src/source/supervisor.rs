@@ -48,12 +48,14 @@ impl Supervisor {
     /// # Errors
     /// The first receiver that cannot start.
     pub(crate) fn start(&self) -> Result<(), EngineError> {
-        lock(&self.slots).iter().try_for_each(|slot| slot.start())
+        // A stop from another thread must get at the slots while `on_start` runs.
+        let slots = lock(&self.slots).clone();
+        slots.iter().try_for_each(|slot| slot.start())
     }
 
     /// Ends all receivers; the context's wake has been set before. First all are told, then each is waited for.
     pub(crate) fn stop(&self) {
-        let slots = lock(&self.slots);
+        let slots = lock(&self.slots).clone();
         slots.iter().for_each(|slot| slot.wake());
         slots.iter().for_each(|slot| slot.stop());
     }
@@ -97,6 +99,7 @@ impl<R: Family> Slot<R> {
         let Some(start) = lock(&self.current).take() else { return };
         start.claim_end();
         start.wake.set();
+        self.input.shared.interrupt();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| receiver.on_stop())) {
             self.input.count("receiver_panics", 1);
             self.input.report(&format!("the receiver panicked in on_stop: {}", panic_text(&*panic)));
@@ -139,6 +142,7 @@ impl<R: Family> AnySlot for Slot<R> {
         if let Some(start) = &*lock(&self.current) {
             start.wake.set();
         }
+        self.input.shared.interrupt();
     }
 
     fn stop(&self) {

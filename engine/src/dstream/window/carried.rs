@@ -8,14 +8,14 @@ use crate::metrics::Stage;
 use crate::schedule::job::JobRun;
 use crate::schedule::turns::Turns;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What is carried, for one partition. All calls may run user code, and so may panic.
 pub(super) trait Carry: Send + Sync + 'static {
     /// What one batch brings.
     type Pane: Send + Sync;
     /// What is known of the window.
-    type State: Default + Send;
+    type State: Default + Send + Sync;
 
     /// The newest pane comes.
     fn come(&self, state: &mut Self::State, pane: &Self::Pane);
@@ -33,7 +33,8 @@ pub(super) struct Carried<C: Carry> {
     pub(super) carry: C,
     pub(super) span: Span,
     panes: Mutex<VecDeque<Arc<Panes<C::Pane>>>>,
-    states: Vec<Mutex<C::State>>,
+    /// Written under the turn alone; outputs may read them several at a time, also within each other.
+    states: Vec<RwLock<C::State>>,
     /// Why the states cannot be trusted: user code panicked in the middle of a slide, and again when they were made anew.
     torn: Mutex<Option<EngineError>>,
     turns: Turns,
@@ -41,7 +42,7 @@ pub(super) struct Carried<C: Carry> {
 
 impl<C: Carry> Carried<C> {
     pub(super) fn new(carry: C, span: Span, partitions: usize) -> Self {
-        let states = (0..partitions).map(|_| Mutex::default()).collect();
+        let states = (0..partitions).map(|_| RwLock::default()).collect();
         Carried { carry, span, panes: Mutex::default(), states, torn: Mutex::default(), turns: Turns::default() }
     }
 
@@ -49,8 +50,12 @@ impl<C: Carry> Carried<C> {
         self.states.len()
     }
 
-    pub(super) fn state(&self, partition: usize) -> MutexGuard<'_, C::State> {
-        lock(&self.states[partition])
+    pub(super) fn state(&self, partition: usize) -> RwLockReadGuard<'_, C::State> {
+        self.states[partition].read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, partition: usize) -> RwLockWriteGuard<'_, C::State> {
+        self.states[partition].write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The panes, oldest first.
@@ -83,7 +88,7 @@ impl<C: Carry> Carried<C> {
                 let come = make(partition);
                 if !torn {
                     let gone = gone.as_ref().and_then(|pane| pane.get(partition)?.as_ref());
-                    self.slide_one(&mut self.state(partition), gone, come.as_ref());
+                    self.slide_one(&mut self.change(partition), gone, come.as_ref());
                 }
                 *lock(&made[partition]) = come;
                 Ok(())
@@ -120,7 +125,7 @@ impl<C: Carry> Carried<C> {
                 for pane in panes.iter().filter_map(|pane| pane.get(partition)?.as_ref()) {
                     self.carry.come(&mut state, pane);
                 }
-                *self.state(partition) = state;
+                *self.change(partition) = state;
                 Ok(())
             },
         );
