@@ -326,13 +326,13 @@ fn schedules_of_a_stop_while_senders_wait_for_room() {
 fn schedules_of_a_stop_while_the_ticker_waits_for_a_planned_sender() {
     in_many_orders(4_000, || {
         let engine = Engine::start(settings(Overload::Queue, 1, 1), true, false);
-        let input = engine.input.clone();
+        let (input, wake) = (engine.input.clone(), engine.sender_wake.clone());
         let sender = thread::spawn(move || {
-            let Ok(start_ns) = input.shared.live_start_ns() else { return 0 };
+            let Ok(start_ns) = input.shared.live_start_ns(&wake) else { return 0 };
             let column = Arc::new(vec![1u64, 2]);
             for batch in 0..2 {
                 let intended_ns = start_ns + 2 * MS * batch;
-                if input.plan(&column, 0..2, intended_ns, intended_ns) == Err(Stopped) {
+                if input.plan(&column, 0..2, (intended_ns, intended_ns), &wake) == Err(Stopped) {
                     return 2 * batch;
                 }
                 input.advance_watermark(intended_ns + 2 * MS);
