@@ -3,6 +3,8 @@
 //!
 //! `cargo run -p downbeat-engine --example archive -- incoming archive/lines`, then `mv` files into `incoming`.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program's own output")]
+
 mod support;
 
 use downbeat_engine::{EngineError, Settings, StreamingContext};

@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p downbeat-engine --example custom_receiver -- 127.0.0.1:5140`, then `echo 'WARN disk is full' | nc -u -w0 127.0.0.1 5140`.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program's own output")]
+
 mod support;
 
 use downbeat_engine::record::Text;

@@ -3,6 +3,8 @@
 //! `nc -lk 9999` in one terminal, `cargo run -p downbeat-engine --example enrichment -- 127.0.0.1:9999 prices.txt` in another.
 //! Lines of `prices.txt` are an article and its price; orders are lines of an article and a number.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program's own output")]
+
 mod support;
 
 use downbeat_engine::dstream::Dataset;

@@ -2,6 +2,8 @@
 //!
 //! `nc -lk 9999` in one terminal, `cargo run -p downbeat-engine --example network_word_count -- 127.0.0.1:9999` in another.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program's own output")]
+
 mod support;
 
 use downbeat_engine::record::Text;

@@ -3,6 +3,8 @@
 //! `nc -lk 9999` in one terminal, `cargo run -p downbeat-engine --example stateful_sessions -- 127.0.0.1:9999` in another; type
 //! lines of a user and an action, as in `ann look`.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program's own output")]
+
 mod support;
 
 use downbeat_engine::dstream::StateSpec;

@@ -3,6 +3,8 @@
 //! The server sends a JSON text per line, with the tweet in `text` or `data.text`, as the filtered and sampled streams do.
 //! `TOKEN=… cargo run -p downbeat-engine --example top_hashtags -- http://127.0.0.1:8080/stream`
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program's own output")]
+
 mod support;
 
 use downbeat_engine::record::{Pair, Text};

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Collected, INTERVAL_NS, START_NS, collect, collect_counts, refusal};
 use downbeat_engine::dstream::StorageLevel;
-use downbeat_engine::record::{Family, Pair, Text};
+use downbeat_engine::record::{Pair, Text};
 use downbeat_engine::settings::CodecKind;
 use downbeat_engine::{DStream, EngineError, Settings};
 use proptest::prelude::*;
@@ -30,10 +30,7 @@ fn run_numbers<T: Clone>(
     (seen, bench)
 }
 
-fn numbers_of<R: Family>(stream: &DStream<R>) -> Collected<u64>
-where
-    R: for<'a> Family<View<'a> = u64>,
-{
+fn numbers_of(stream: &DStream<u64>) -> Collected<u64> {
     collect(stream, |number| number)
 }
 

@@ -61,12 +61,14 @@ pub(crate) struct Made {
 
 pub(crate) use with;
 
+/// A dataset, and its contents at each batch.
+type Changing = (Dataset<Text, i64>, Vec<Vec<Datum>>);
+
 /// The streams of a program, by name, and the datasets that its joins look at.
 #[derive(Default)]
 pub(crate) struct Streams {
     pub(crate) made: BTreeMap<String, Made>,
-    /// With the contents of each batch.
-    datasets: Vec<(Dataset<Text, i64>, Vec<Vec<Datum>>)>,
+    datasets: Vec<Changing>,
 }
 
 impl Streams {
