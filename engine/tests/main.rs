@@ -7,8 +7,6 @@ mod live;
 
 /// Several batches at a time.
 mod concurrency;
-/// Downbeat against Spark, and against a plain interpreter.
-mod conformance;
 /// Watched directories: which files, when, and what goes wrong with them.
 mod directory;
 /// User code that panics, jobs that cannot work.
