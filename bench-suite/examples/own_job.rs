@@ -31,8 +31,8 @@ impl Job for LineLengths {
     }
 
     // What is sent to it; `--input FILE` and `--source tcp://HOST:PORT` replace it.
-    fn text(&self, seed: u64) -> Arc<dyn LineSource> {
-        Arc::new(Words::new(seed))
+    fn text(&self, load: &LoadSettings) -> Arc<dyn LineSource> {
+        Arc::new(Words::new(load.seed))
     }
 
     fn build(

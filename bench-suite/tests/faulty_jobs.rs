@@ -34,8 +34,8 @@ impl Job for Faulty {
         "A word count that goes wrong."
     }
 
-    fn text(&self, seed: u64) -> Arc<dyn LineSource> {
-        Arc::new(Words::new(seed))
+    fn text(&self, load: &LoadSettings) -> Arc<dyn LineSource> {
+        Arc::new(Words::new(load.seed))
     }
 
     fn build(

@@ -22,8 +22,8 @@ pub trait Job: Sync {
     /// One sentence for `list workloads`.
     fn about(&self) -> &'static str;
 
-    /// The text that is sent when there is no input file.
-    fn text(&self, seed: u64) -> Arc<dyn LineSource>;
+    /// The text that is sent when there is no input file: a function of the load's settings alone, its seed among them.
+    fn text(&self, load: &LoadSettings) -> Arc<dyn LineSource>;
 
     /// Batches to be run before the first live one, so that windows are full.
     fn prime_batches(&self, load: &LoadSettings, interval_ns: u64) -> u64 {
@@ -55,7 +55,7 @@ pub trait Job: Sync {
         load.validate()?;
         match &load.input {
             Some(path) => read_file(path, load.line_limit_bytes),
-            None => Ok(Ring::generate(&*self.text(load.seed), load.ring_bytes)),
+            None => Ok(Ring::generate(&*self.text(load), load.ring_bytes)),
         }
     }
 
@@ -66,7 +66,7 @@ pub trait Job: Sync {
     fn payload(&self, load: &LoadSettings) -> Result<Payload, LoadError> {
         load.validate()?;
         if load.input.is_none() && load.text == TextMode::Live {
-            return Ok(Payload::Live(self.text(load.seed)));
+            return Ok(Payload::Live(self.text(load)));
         }
         Ok(Payload::Replayed { ring: Arc::new(self.ring(load)?), once: load.input.is_some() && !load.input_loop })
     }

@@ -26,8 +26,8 @@ impl Job for Hashtags {
         "The ten most frequent hashtags of the last 60s at each batch: tweet-like lines, zipf 1.1 over 20,000 tags."
     }
 
-    fn text(&self, seed: u64) -> Arc<dyn LineSource> {
-        Arc::new(Tweets::new(seed))
+    fn text(&self, load: &LoadSettings) -> Arc<dyn LineSource> {
+        Arc::new(Tweets::new(load.seed))
     }
 
     fn prime_batches(&self, load: &LoadSettings, interval_ns: u64) -> u64 {

@@ -23,8 +23,8 @@ impl Job for Null {
         "Counts the records of each batch and nothing else: the floor of the harness and of this host."
     }
 
-    fn text(&self, seed: u64) -> Arc<dyn LineSource> {
-        Arc::new(Words::new(seed))
+    fn text(&self, load: &LoadSettings) -> Arc<dyn LineSource> {
+        Arc::new(Words::new(load.seed))
     }
 
     fn build(

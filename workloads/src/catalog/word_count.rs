@@ -22,8 +22,8 @@ impl Job for WordCount {
         "How often each word was in each batch: lines of 6 to 14 words, zipf 1.0 over 100,000 of them."
     }
 
-    fn text(&self, seed: u64) -> Arc<dyn LineSource> {
-        Arc::new(Words::new(seed))
+    fn text(&self, load: &LoadSettings) -> Arc<dyn LineSource> {
+        Arc::new(Words::new(load.seed))
     }
 
     fn build(
