@@ -13,6 +13,7 @@ use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use downbeat_engine::settings::suggest;
 use downbeat_reports::format::{self, Format};
+use downbeat_reports::limit::{Limit, LimitError};
 use layers::FlagSetting;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -26,6 +27,8 @@ pub enum Request {
     Show(String),
     /// Measure one setting.
     Run(Box<RunRequest>),
+    /// Find the highest rate that holds.
+    Max(Box<SearchRequest>),
     /// List something.
     List(ListRequest),
     /// Render a stored result again.
@@ -56,6 +59,31 @@ pub struct RunRequest {
     pub output: Output,
     /// Take a profile after the trial.
     pub profile: bool,
+    /// Show the plan only.
+    pub dry_run: bool,
+    /// No progress on stderr.
+    pub quiet: bool,
+}
+
+/// `downbeat max`.
+#[derive(Debug)]
+pub struct SearchRequest {
+    /// Name of the job.
+    pub workload: String,
+    /// All settings and where they came from; `max_time` is the budget of the whole search.
+    pub resolved: Resolved,
+    /// Where the lines come from.
+    pub source: Source,
+    /// What a trial must keep.
+    pub limits: Vec<Limit>,
+    /// Rungs lie this share of the rate apart.
+    pub resolution: f64,
+    /// Enough is known when the 95 % interval is no wider than this share.
+    pub width: f64,
+    /// The result directory; `None` means `results/<run>`.
+    pub out: Option<PathBuf>,
+    /// JSON on stdout instead of text.
+    pub json: bool,
     /// Show the plan only.
     pub dry_run: bool,
     /// No progress on stderr.
@@ -118,6 +146,7 @@ pub fn parse(
     };
     match matches.subcommand() {
         Some(("run", matches)) => run(matches, environment).map(|request| Request::Run(Box::new(request))),
+        Some(("max", matches)) => max(matches, environment).map(|request| Request::Max(Box::new(request))),
         Some(("list", matches)) => Ok(Request::List(list(matches))),
         Some(("report", matches)) => Ok(Request::Report(report(matches))),
         Some(("trial", matches)) => {
@@ -134,14 +163,52 @@ pub fn environment() -> BTreeMap<String, String> {
     ours.filter(|(name, _)| name.starts_with(VARIABLE_PREFIX)).collect()
 }
 
-fn run(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<RunRequest, Failure> {
+fn resolved(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<Resolved, Failure> {
     let file = match path(matches, "config") {
         Some(path) => file::read(&path)?,
         None => Vec::new(),
     };
+    layers::resolve(&file, environment, &flags(matches)?)
+}
+
+fn max(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<SearchRequest, Failure> {
+    let resolved = resolved(matches, environment)?;
+    Ok(SearchRequest {
+        workload: string(matches, "workload"),
+        limits: limits(matches, resolved.settings.run.late_limit)?,
+        resolved,
+        source: source(matches)?,
+        resolution: share(matches, "resolution", 0.001..=0.2)?,
+        width: share(matches, "width", 0.005..=0.5)?,
+        out: path(matches, "out"),
+        json: string(matches, "format") == "json",
+        dry_run: matches.get_flag("dry-run"),
+        quiet: matches.get_flag("quiet"),
+    })
+}
+
+/// The limits that were given, or the one on the share of late batches.
+fn limits(matches: &ArgMatches, late_limit: f64) -> Result<Vec<Limit>, Failure> {
+    let refused = |error: LimitError| Failure::usage(format!("--limit: {error}"));
+    match matches.get_one::<String>("limit") {
+        Some(text) => Limit::parse_all(text).map_err(refused),
+        None => Ok(vec![Limit::late(late_limit)]),
+    }
+}
+
+/// A share such as `1%` between two bounds.
+fn share(matches: &ArgMatches, name: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, Failure> {
+    let text = string(matches, name);
+    let percent = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+    let share = percent.map(|percent| percent / 100.0).filter(|share| range.contains(share));
+    let (least, most) = (range.start() * 100.0, range.end() * 100.0);
+    share.ok_or_else(|| Failure::usage(format!("--{name}: `{text}` is no share from {least}% to {most}%")))
+}
+
+fn run(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<RunRequest, Failure> {
     Ok(RunRequest {
         workload: string(matches, "workload"),
-        resolved: layers::resolve(&file, environment, &flags(matches)?)?,
+        resolved: resolved(matches, environment)?,
         source: source(matches)?,
         answer: path(matches, "answer"),
         out: path(matches, "out"),
@@ -175,7 +242,8 @@ fn source(matches: &ArgMatches) -> Result<Source, Failure> {
     if let Some(path) = path(matches, "input") {
         return Ok(Source::File { path, again: matches.get_flag("loop") });
     }
-    let Some(url) = matches.get_one::<String>("source") else { return Ok(Source::Generator) };
+    let url = matches.try_get_one::<String>("source").ok().flatten();
+    let Some(url) = url else { return Ok(Source::Generator) };
     let address = url.strip_prefix("tcp://").unwrap_or_default();
     let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
     match port {

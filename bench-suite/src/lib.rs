@@ -25,6 +25,7 @@ mod progress;
 mod report;
 mod run;
 pub mod run_settings;
+pub mod search;
 pub mod settings;
 mod signals;
 pub mod source;
@@ -74,13 +75,17 @@ pub fn command(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Exit {
 }
 
 fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Failure> {
-    let shown = |text| Ok(Outcome { text, message: None, exit: Exit::Ok });
+    let shown = |text| Ok(Outcome::shown(text));
     match cli::parse(arguments.clone(), &cli::environment())? {
         Request::Show(text) => shown(text),
         Request::List(request) => shown(list::list(&request, jobs)?),
         Request::Run(request) => {
             check_allocator()?;
             run::run(&request, &arguments, jobs)
+        }
+        Request::Max(request) => {
+            check_allocator()?;
+            search::max::run(&request, &arguments, jobs)
         }
         Request::Report(request) => {
             let (text, exit) = report::report(&request)?;

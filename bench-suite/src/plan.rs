@@ -31,6 +31,11 @@ pub(crate) const NS_PER_S: u64 = 1_000_000_000;
 pub enum Mode {
     /// Runs the load at its pace and records every batch.
     Measure,
+    /// Drains batches of two sizes unpaced, to see what a batch and a record cost.
+    Capacity {
+        /// For about this long, nanoseconds; making the lines and finding the sizes come on top.
+        measure_ns: u64,
+    },
     /// Runs the same batches unpaced under the profiler.
     Profile,
 }

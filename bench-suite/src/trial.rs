@@ -1,6 +1,7 @@
 //! One trial: the process in which a job runs under its load, is measured, and leaves a record.
 
 mod answers;
+mod capacity;
 mod collector;
 mod control;
 #[cfg(test)]
@@ -62,6 +63,7 @@ fn carry_out(spec: &TrialSpec, record: &Path, jobs: &[&dyn Job]) -> Result<(), F
     let control = Control::listen(Signals::catch()?);
     match spec.mode {
         Mode::Measure => write_whole(record, &measure::measure(spec, job, &control)?),
+        Mode::Capacity { measure_ns } => write_whole(record, &capacity::measure(spec, job, measure_ns)?),
         Mode::Profile => write_whole(record, &profile::sample(spec, job, record)?),
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn command() -> Command {
         .max_term_width(100)
         .disable_help_subcommand(true)
         .subcommand(run())
+        .subcommand(max())
         .subcommand(list())
         .subcommand(report())
         .subcommand(trial())
@@ -53,11 +54,8 @@ fn run() -> Command {
     Command::new("run")
         .about("Measure one setting: verdict on stdout, report in the result directory")
         .after_help(help)
-        .arg(Arg::new("workload").value_name("WORKLOAD").required(true).help("Name of a job: downbeat list workloads"))
-        .next_help_heading("Settings")
-        .args(knobs.iter().map(knob_flag))
-        .arg(text("set", "NAME=VALUE", "Set any knob").action(ArgAction::Append))
-        .arg(path("config", "FILE", "Settings in TOML, `name = \"value\"` a line"))
+        .arg(workload())
+        .args(settings())
         .next_help_heading("Load and answer")
         .arg(text("source", "tcp://HOST:PORT", "Lines from a TCP server instead of the generator"))
         .arg(
@@ -74,6 +72,55 @@ fn run() -> Command {
         .arg(switch("dry-run", "Show the plan, measure nothing, write nothing"))
         .arg(colour())
         .arg(switch("quiet", "No progress on stderr").short('q'))
+}
+
+fn max() -> Command {
+    Command::new("max")
+        .about("Find the highest rate that holds: the rate with its interval on stdout, every trial in the result directory")
+        .after_help(
+            "Each trial is a fresh process that is judged like a run; batches is the length of a decisive one, rate a first guess,\n\
+             max_time the budget of the whole search. Limits: late<1%, p99<1s, p99.9<2*interval, utilisation<80%.",
+        )
+        .arg(workload())
+        .args(settings())
+        .next_help_heading("Search")
+        .arg(text("limit", "LIMITS", "What a trial must keep [late<1%]"))
+        .arg(text("resolution", "SHARE", "Distance of the rates that are tried").default_value("1%"))
+        .arg(text("width", "SHARE", "Stop when the 95 % interval is this narrow").default_value("5%"))
+        .args(replayed_input())
+        .next_help_heading("Output")
+        .args(search_output())
+}
+
+fn workload() -> Arg {
+    Arg::new("workload").value_name("WORKLOAD").required(true).help("Name of a job: downbeat list workloads")
+}
+
+/// One flag a knob, and the two that set any.
+fn settings() -> Vec<Arg> {
+    let mut settings: Vec<Arg> = knobs().iter().map(|knob| knob_flag(knob).help_heading("Settings")).collect();
+    settings.push(text("set", "NAME=VALUE", "Set any knob").action(ArgAction::Append).help_heading("Settings"));
+    settings.push(path("config", "FILE", "Settings in TOML, `name = \"value\"` a line").help_heading("Settings"));
+    settings
+}
+
+/// A file instead of generated lines.
+fn replayed_input() -> [Arg; 2] {
+    [
+        path("input", "FILE", "Lines of this file instead of generated ones").requires("loop"),
+        switch("loop", "Replay it again and again").requires("input"),
+    ]
+}
+
+fn search_output() -> Vec<Arg> {
+    vec![
+        path("out", "DIR", "Result directory [default: results/<run>]"),
+        text("format", "FORMAT", "human or json")
+            .default_value("human")
+            .value_parser(PossibleValuesParser::new(["human", "json"])),
+        switch("dry-run", "Show the plan, measure nothing, write nothing"),
+        switch("quiet", "No progress on stderr").short('q'),
+    ]
 }
 
 fn knob_flag(knob: &KnobInfo) -> Arg {
@@ -166,7 +213,7 @@ mod tests {
 
     #[test]
     fn help_fits_on_a_screen() {
-        for mut shown in [command(), run()] {
+        for mut shown in [command(), run(), max()] {
             let help = shown.render_help().to_string();
             assert!(help.lines().count() <= 40, "{} lines:\n{help}", help.lines().count());
         }

@@ -146,8 +146,8 @@ impl Watch<'_> {
             let _ = stdin.write_all(b"s");
             match self.spec.mode {
                 Mode::Measure => self.progress.say("stopping: what was measured is saved (again: drop it)"),
-                // A profile cut short is worth nothing, and the trial is measured already.
-                Mode::Profile => self.kill(),
+                // A profile or a drain cut short is worth nothing.
+                Mode::Profile | Mode::Capacity { .. } => self.kill(),
             }
         }
     }
