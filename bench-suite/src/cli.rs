@@ -7,6 +7,7 @@ mod layers;
 pub use layers::Resolved;
 
 use crate::failure::Failure;
+use crate::search::grid::Axis;
 use crate::settings::{VARIABLE_PREFIX, knobs};
 use crate::source::Source;
 use clap::ArgMatches;
@@ -14,6 +15,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use downbeat_engine::settings::suggest;
 use downbeat_reports::format::{self, Format};
 use downbeat_reports::limit::{Limit, LimitError};
+use downbeat_reports::search::sweep::Response;
 use layers::FlagSetting;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -29,6 +31,10 @@ pub enum Request {
     Run(Box<RunRequest>),
     /// Find the highest rate that holds.
     Max(Box<SearchRequest>),
+    /// Measure many settings.
+    Sweep(Box<SweepRequest>),
+    /// Go on with a sweep that was stopped.
+    Resume(PathBuf),
     /// List something.
     List(ListRequest),
     /// Render a stored result again.
@@ -81,6 +87,33 @@ pub struct SearchRequest {
     /// Enough is known when the 95 % interval is no wider than this share.
     pub width: f64,
     /// The result directory; `None` means `results/<run>`.
+    pub out: Option<PathBuf>,
+    /// JSON on stdout instead of text.
+    pub json: bool,
+    /// Show the plan only.
+    pub dry_run: bool,
+    /// No progress on stderr.
+    pub quiet: bool,
+}
+
+/// `downbeat sweep`.
+#[derive(Debug)]
+pub struct SweepRequest {
+    /// Names of the jobs.
+    pub workloads: Vec<String>,
+    /// All settings and where they came from; `max_time` is the budget of the whole sweep.
+    pub resolved: Resolved,
+    /// Where the lines come from.
+    pub source: Source,
+    /// What varies.
+    pub axes: Vec<Axis>,
+    /// Each change alone instead of every combination.
+    pub one_at_a_time: bool,
+    /// How often each cell is measured.
+    pub rounds: u64,
+    /// What is measured.
+    pub response: Response,
+    /// The result directory; `None` means `results/sweep-<hash>`.
     pub out: Option<PathBuf>,
     /// JSON on stdout instead of text.
     pub json: bool,
@@ -147,6 +180,8 @@ pub fn parse(
     match matches.subcommand() {
         Some(("run", matches)) => run(matches, environment).map(|request| Request::Run(Box::new(request))),
         Some(("max", matches)) => max(matches, environment).map(|request| Request::Max(Box::new(request))),
+        Some(("sweep", matches)) => sweep(matches, environment).map(|request| Request::Sweep(Box::new(request))),
+        Some(("resume", matches)) => Ok(Request::Resume(needed(matches, "directory"))),
         Some(("list", matches)) => Ok(Request::List(list(matches))),
         Some(("report", matches)) => Ok(Request::Report(report(matches))),
         Some(("trial", matches)) => {
@@ -185,6 +220,30 @@ fn max(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<S
         dry_run: matches.get_flag("dry-run"),
         quiet: matches.get_flag("quiet"),
     })
+}
+
+fn sweep(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<SweepRequest, Failure> {
+    let rounds = matches.get_one::<u64>("repeat").copied().unwrap_or(3);
+    if rounds == 0 {
+        return Err(Failure::usage("--repeat 0 measures nothing").help("give 1 or more; intervals need 2"));
+    }
+    Ok(SweepRequest {
+        workloads: string(matches, "workload").split(',').map(|name| name.trim().to_owned()).collect(),
+        resolved: resolved(matches, environment)?,
+        source: source(matches)?,
+        axes: axes(matches)?,
+        one_at_a_time: matches.get_flag("one-at-a-time"),
+        rounds,
+        response: if string(matches, "measure") == "p99" { Response::P99 } else { Response::Capacity },
+        out: path(matches, "out"),
+        json: string(matches, "format") == "json",
+        dry_run: matches.get_flag("dry-run"),
+        quiet: matches.get_flag("quiet"),
+    })
+}
+
+fn axes(matches: &ArgMatches) -> Result<Vec<Axis>, Failure> {
+    matches.get_many::<String>("vary").into_iter().flatten().map(|text| Axis::parse(text)).collect()
 }
 
 /// The limits that were given, or the one on the share of late batches.

@@ -87,6 +87,11 @@ fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Fai
             check_allocator()?;
             search::max::run(&request, &arguments, jobs)
         }
+        Request::Sweep(request) => {
+            check_allocator()?;
+            search::sweep::run(&request, &arguments, jobs)
+        }
+        Request::Resume(directory) => carry_out(search::sweep::arguments(&directory)?, jobs),
         Request::Report(request) => {
             let (text, exit) = report::report(&request)?;
             Ok(Outcome { text, message: None, exit })

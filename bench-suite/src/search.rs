@@ -1,9 +1,11 @@
 //! Searches: the rate that holds, and the settings that make it hold.
 
+pub mod grid;
 mod laboratory;
 pub(crate) mod max;
 pub mod rate;
 pub mod simulated;
+pub(crate) mod sweep;
 pub mod threshold;
 
 use crate::failure::Failure;

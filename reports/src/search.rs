@@ -1,6 +1,7 @@
 //! What searches found, as plain data, and how it is shown: the rate that holds, and the settings that make it hold.
 
 pub mod max;
+pub mod sweep;
 
 use serde::{Deserialize, Serialize};
 

@@ -31,6 +31,8 @@ pub(super) fn command() -> Command {
         .disable_help_subcommand(true)
         .subcommand(run())
         .subcommand(max())
+        .subcommand(sweep())
+        .subcommand(resume())
         .subcommand(list())
         .subcommand(report())
         .subcommand(trial())
@@ -90,6 +92,43 @@ fn max() -> Command {
         .args(replayed_input())
         .next_help_heading("Output")
         .args(search_output())
+}
+
+fn sweep() -> Command {
+    Command::new("sweep")
+        .about("Measure many settings in interleaved rounds: ranking, effects and interactions with intervals")
+        .after_help(
+            "Saved after each trial: the same command, or downbeat resume, goes on where it was. Without a rate that must be kept,\n\
+             a trial drains a backlog unpaced (capacity); --measure p99 runs each cell at the asked rate instead.",
+        )
+        .arg(workload().help("Names of jobs, separated by commas: downbeat list workloads"))
+        .args(settings())
+        .next_help_heading("Grid")
+        .arg(vary().required(true))
+        .arg(switch("one-at-a-time", "Each change alone, not every combination"))
+        .arg(text("repeat", "N", "Rounds").default_value("3").value_parser(value_parser!(u64)))
+        .arg(
+            text("measure", "WHAT", "capacity or p99")
+                .default_value("capacity")
+                .value_parser(PossibleValuesParser::new(["capacity", "p99"])),
+        )
+        .args(replayed_input())
+        .next_help_heading("Output")
+        .args(search_output())
+}
+
+fn vary() -> Arg {
+    text("vary", "NAME=V1,V2,…", "A knob and its values; * for all of a choice").action(ArgAction::Append)
+}
+
+fn resume() -> Command {
+    Command::new("resume").about("Go on with a sweep that was stopped").arg(
+        Arg::new("directory")
+            .value_name("DIR")
+            .required(true)
+            .value_parser(value_parser!(PathBuf))
+            .help("The directory of the sweep"),
+    )
 }
 
 fn workload() -> Arg {
@@ -213,7 +252,7 @@ mod tests {
 
     #[test]
     fn help_fits_on_a_screen() {
-        for mut shown in [command(), run(), max()] {
+        for mut shown in [command(), run(), max(), sweep()] {
             let help = shown.render_help().to_string();
             assert!(help.lines().count() <= 40, "{} lines:\n{help}", help.lines().count());
         }
