@@ -19,6 +19,8 @@ pub(crate) enum Purpose {
     Tweets = 4,
     /// Gaps between arrivals.
     Arrivals = 5,
+    /// How long bursts and the time between them last.
+    Bursts = 20,
 }
 
 /// The stream of this seed, purpose and block.
