@@ -25,6 +25,7 @@ mod progress;
 mod report;
 mod run;
 pub mod run_settings;
+pub mod sending;
 pub mod settings;
 mod signals;
 pub mod source;
@@ -82,6 +83,7 @@ fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Fai
             check_allocator()?;
             run::run(&request, &arguments, jobs)
         }
+        Request::Load(request) => sending::send(&request, jobs),
         Request::Report(request) => {
             let (text, exit) = report::report(&request)?;
             Ok(Outcome { text, message: None, exit })
