@@ -3,19 +3,19 @@
 mod command;
 mod file;
 mod layers;
+mod search;
 
 pub use layers::Resolved;
+pub use search::{SearchRequest, SweepRequest};
 
 use crate::failure::Failure;
-use crate::search::grid::Axis;
+use crate::sending::Shard;
 use crate::settings::{VARIABLE_PREFIX, knobs};
 use crate::source::Source;
 use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use downbeat_engine::settings::suggest;
 use downbeat_reports::format::{self, Format};
-use downbeat_reports::limit::{Limit, LimitError};
-use downbeat_reports::search::sweep::Response;
 use layers::FlagSetting;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -35,6 +35,8 @@ pub enum Request {
     Sweep(Box<SweepRequest>),
     /// Go on with a sweep that was stopped.
     Resume(PathBuf),
+    /// Send a load over TCP.
+    Load(Box<LoadRequest>),
     /// List something.
     List(ListRequest),
     /// Render a stored result again.
@@ -71,55 +73,24 @@ pub struct RunRequest {
     pub quiet: bool,
 }
 
-/// `downbeat max`.
+/// `downbeat load`.
 #[derive(Debug)]
-pub struct SearchRequest {
-    /// Name of the job.
+pub struct LoadRequest {
+    /// Name of the job whose text is sent.
     pub workload: String,
-    /// All settings and where they came from; `max_time` is the budget of the whole search.
+    /// All settings and where they came from.
     pub resolved: Resolved,
-    /// Where the lines come from.
+    /// The generator or a file.
     pub source: Source,
-    /// What a trial must keep.
-    pub limits: Vec<Limit>,
-    /// Rungs lie this share of the rate apart.
-    pub resolution: f64,
-    /// Enough is known when the 95 % interval is no wider than this share.
-    pub width: f64,
-    /// The result directory; `None` means `results/<run>`.
-    pub out: Option<PathBuf>,
-    /// JSON on stdout instead of text.
+    /// `HOST:PORT` to listen on.
+    pub listen: String,
+    /// Which of the records this process sends.
+    pub shard: Shard,
+    /// The whole load ends after so many records.
+    pub records: Option<u64>,
+    /// The summary as JSON.
     pub json: bool,
-    /// Show the plan only.
-    pub dry_run: bool,
-    /// No progress on stderr.
-    pub quiet: bool,
-}
-
-/// `downbeat sweep`.
-#[derive(Debug)]
-pub struct SweepRequest {
-    /// Names of the jobs.
-    pub workloads: Vec<String>,
-    /// All settings and where they came from; `max_time` is the budget of the whole sweep.
-    pub resolved: Resolved,
-    /// Where the lines come from.
-    pub source: Source,
-    /// What varies.
-    pub axes: Vec<Axis>,
-    /// Each change alone instead of every combination.
-    pub one_at_a_time: bool,
-    /// How often each cell is measured.
-    pub rounds: u64,
-    /// What is measured.
-    pub response: Response,
-    /// The result directory; `None` means `results/sweep-<hash>`.
-    pub out: Option<PathBuf>,
-    /// JSON on stdout instead of text.
-    pub json: bool,
-    /// Show the plan only.
-    pub dry_run: bool,
-    /// No progress on stderr.
+    /// Nothing on stderr but errors.
     pub quiet: bool,
 }
 
@@ -179,9 +150,12 @@ pub fn parse(
     };
     match matches.subcommand() {
         Some(("run", matches)) => run(matches, environment).map(|request| Request::Run(Box::new(request))),
-        Some(("max", matches)) => max(matches, environment).map(|request| Request::Max(Box::new(request))),
-        Some(("sweep", matches)) => sweep(matches, environment).map(|request| Request::Sweep(Box::new(request))),
+        Some(("max", matches)) => search::max(matches, environment).map(|request| Request::Max(Box::new(request))),
+        Some(("sweep", matches)) => {
+            search::sweep(matches, environment).map(|request| Request::Sweep(Box::new(request)))
+        }
         Some(("resume", matches)) => Ok(Request::Resume(needed(matches, "directory"))),
+        Some(("load", matches)) => load(matches, environment).map(|request| Request::Load(Box::new(request))),
         Some(("list", matches)) => Ok(Request::List(list(matches))),
         Some(("report", matches)) => Ok(Request::Report(report(matches))),
         Some(("trial", matches)) => {
@@ -198,72 +172,6 @@ pub fn environment() -> BTreeMap<String, String> {
     ours.filter(|(name, _)| name.starts_with(VARIABLE_PREFIX)).collect()
 }
 
-fn resolved(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<Resolved, Failure> {
-    let file = match path(matches, "config") {
-        Some(path) => file::read(&path)?,
-        None => Vec::new(),
-    };
-    layers::resolve(&file, environment, &flags(matches)?)
-}
-
-fn max(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<SearchRequest, Failure> {
-    let resolved = resolved(matches, environment)?;
-    Ok(SearchRequest {
-        workload: string(matches, "workload"),
-        limits: limits(matches, resolved.settings.run.late_limit)?,
-        resolved,
-        source: source(matches)?,
-        resolution: share(matches, "resolution", 0.001..=0.2)?,
-        width: share(matches, "width", 0.005..=0.5)?,
-        out: path(matches, "out"),
-        json: string(matches, "format") == "json",
-        dry_run: matches.get_flag("dry-run"),
-        quiet: matches.get_flag("quiet"),
-    })
-}
-
-fn sweep(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<SweepRequest, Failure> {
-    let rounds = matches.get_one::<u64>("repeat").copied().unwrap_or(3);
-    if rounds == 0 {
-        return Err(Failure::usage("--repeat 0 measures nothing").help("give 1 or more; intervals need 2"));
-    }
-    Ok(SweepRequest {
-        workloads: string(matches, "workload").split(',').map(|name| name.trim().to_owned()).collect(),
-        resolved: resolved(matches, environment)?,
-        source: source(matches)?,
-        axes: axes(matches)?,
-        one_at_a_time: matches.get_flag("one-at-a-time"),
-        rounds,
-        response: if string(matches, "measure") == "p99" { Response::P99 } else { Response::Capacity },
-        out: path(matches, "out"),
-        json: string(matches, "format") == "json",
-        dry_run: matches.get_flag("dry-run"),
-        quiet: matches.get_flag("quiet"),
-    })
-}
-
-fn axes(matches: &ArgMatches) -> Result<Vec<Axis>, Failure> {
-    matches.get_many::<String>("vary").into_iter().flatten().map(|text| Axis::parse(text)).collect()
-}
-
-/// The limits that were given, or the one on the share of late batches.
-fn limits(matches: &ArgMatches, late_limit: f64) -> Result<Vec<Limit>, Failure> {
-    let refused = |error: LimitError| Failure::usage(format!("--limit: {error}"));
-    match matches.get_one::<String>("limit") {
-        Some(text) => Limit::parse_all(text).map_err(refused),
-        None => Ok(vec![Limit::late(late_limit)]),
-    }
-}
-
-/// A share such as `1%` between two bounds.
-fn share(matches: &ArgMatches, name: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, Failure> {
-    let text = string(matches, name);
-    let percent = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
-    let share = percent.map(|percent| percent / 100.0).filter(|share| range.contains(share));
-    let (least, most) = (range.start() * 100.0, range.end() * 100.0);
-    share.ok_or_else(|| Failure::usage(format!("--{name}: `{text}` is no share from {least}% to {most}%")))
-}
-
 fn run(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<RunRequest, Failure> {
     Ok(RunRequest {
         workload: string(matches, "workload"),
@@ -278,10 +186,42 @@ fn run(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<R
     })
 }
 
+fn load(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<LoadRequest, Failure> {
+    let refused = |flag: &str, problem: String| Failure::usage(format!("--{flag}: {problem}"));
+    let records = matches.get_one::<String>("records").map(|text| match text.replace('_', "").parse() {
+        Ok(records) if records > 0 => Ok(records),
+        _ => Err(refused("records", format!("`{text}` is not a whole number of records, 1 or more"))),
+    });
+    let shard =
+        matches.get_one::<String>("shard").map(|text| text.parse().map_err(|problem| refused("shard", problem)));
+    Ok(LoadRequest {
+        workload: string(matches, "workload"),
+        resolved: resolved(matches, environment)?,
+        source: match path(matches, "input") {
+            Some(path) => Source::File { path, again: matches.get_flag("loop") },
+            None => Source::Generator,
+        },
+        listen: string(matches, "listen"),
+        shard: shard.transpose()?.unwrap_or(Shard::WHOLE),
+        records: records.transpose()?,
+        json: string(matches, "format") == "json",
+        quiet: matches.get_flag("quiet"),
+    })
+}
+
+fn resolved(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<Resolved, Failure> {
+    let file = match path(matches, "config") {
+        Some(path) => file::read(&path)?,
+        None => Vec::new(),
+    };
+    layers::resolve(&file, environment, &flags(matches)?)
+}
+
 fn flags(matches: &ArgMatches) -> Result<Vec<FlagSetting>, Failure> {
     let mut flags = Vec::new();
     for knob in knobs() {
-        if let Some(text) = matches.get_one::<String>(knob.name) {
+        // Not every command has a flag for every knob.
+        if let Ok(Some(text)) = matches.try_get_one::<String>(knob.name) {
             flags.push(FlagSetting { name: knob.name.into(), text: text.clone(), place: format!("--{}", knob.flag()) });
         }
     }

@@ -26,6 +26,7 @@ mod report;
 mod run;
 pub mod run_settings;
 pub mod search;
+pub mod sending;
 pub mod settings;
 mod signals;
 pub mod source;
@@ -92,6 +93,7 @@ fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Fai
             search::sweep::run(&request, &arguments, jobs)
         }
         Request::Resume(directory) => carry_out(search::sweep::arguments(&directory)?, jobs),
+        Request::Load(request) => sending::send(&request, jobs),
         Request::Report(request) => {
             let (text, exit) = report::report(&request)?;
             Ok(Outcome { text, message: None, exit })

@@ -7,3 +7,4 @@ mod faults;
 mod overload;
 mod protocol;
 mod runs;
+mod sending;

@@ -5,7 +5,7 @@ mod sender;
 mod stats;
 
 pub use ceiling::ceiling_per_s;
-pub use stats::{GeneratorStats, GeneratorSummary};
+pub use stats::{Delivery, GeneratorStats, GeneratorSummary};
 
 use crate::payload::Payload;
 use crate::schedule::Schedule;

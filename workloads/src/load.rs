@@ -1,8 +1,9 @@
 //! The load's settings and `LOAD_KNOBS`, the table from which flags, TOML keys, help and reports are derived.
 
 use crate::error::LoadError;
+use crate::keys::{self, KeyLaw};
 use crate::payload::COLUMN_BYTES;
-use crate::schedule::{Arrivals, RATE_LEAST_PER_S, RATE_MOST_PER_S, Schedule};
+use crate::schedule::{ARRIVALS_RANGE, Arrivals, RATE_LEAST_PER_S, RATE_MOST_PER_S, Schedule};
 use downbeat_engine::settings::{
     Knob, KnobKind, ValueError, format_bytes, format_duration_ns, format_rate, parse_bytes, parse_duration_ns,
     parse_rate, suggest,
@@ -25,6 +26,8 @@ pub struct LoadSettings {
     pub rate_per_s: f64,
     /// How the intended send times lie.
     pub arrivals: Arrivals,
+    /// How the keys of the text are drawn.
+    pub keys: KeyLaw,
     /// Seed of text and arrivals.
     pub seed: u64,
     /// Replayed from a ring, or made on the fly.
@@ -46,6 +49,7 @@ impl Default for LoadSettings {
         LoadSettings {
             rate_per_s: 100_000.0,
             arrivals: Arrivals::Constant,
+            keys: KeyLaw::Default,
             seed: 42,
             text: TextMode::Ring,
             ring_bytes: 64 << 20,
@@ -71,6 +75,13 @@ impl LoadSettings {
         if self.ring_bytes == 0 || self.ring_bytes > COLUMN_BYTES {
             return refuse("ring", format_bytes(self.ring_bytes as u64), "must be 1B to 256MiB");
         }
+        if self.input.is_some() && self.keys != KeyLaw::Default {
+            return refuse("keys", self.keys.to_string(), "an input file has its own keys; leave one of them out");
+        }
+        if self.text == TextMode::Ring && self.keys.changes() {
+            let rule = "changes with the record's number, but a ring begins again and again; give text = live";
+            return refuse("keys", self.keys.to_string(), rule);
+        }
         if self.window_ns == 0 {
             return refuse("window", format_duration_ns(self.window_ns), "must be more than zero");
         }
@@ -81,10 +92,23 @@ impl LoadSettings {
     /// `records_limit` records ([`Payload::records_limit`](crate::payload::Payload::records_limit)).
     ///
     /// # Errors
-    /// What [`LoadSettings::validate`] finds.
+    /// What [`LoadSettings::validate`] finds; recorded times that cannot be read.
     pub fn schedule(&self, horizon_ns: u64, records_limit: Option<u64>) -> Result<Schedule, LoadError> {
+        self.schedule_after(0, horizon_ns, records_limit)
+    }
+
+    /// The same when what primes windows takes the first `lead_ns`: shapes of arrivals begin after it.
+    ///
+    /// # Errors
+    /// As [`LoadSettings::schedule`].
+    pub fn schedule_after(
+        &self,
+        lead_ns: u64,
+        horizon_ns: u64,
+        records_limit: Option<u64>,
+    ) -> Result<Schedule, LoadError> {
         self.validate()?;
-        Ok(Schedule::new(self.arrivals, self.rate_per_s, self.seed, horizon_ns, records_limit))
+        Schedule::new(&self.arrivals, self.rate_per_s, self.seed, lead_ns, horizon_ns, records_limit)
     }
 }
 
@@ -105,17 +129,27 @@ pub static LOAD_KNOBS: &[Knob<LoadSettings>] = &[
     },
     Knob {
         name: "arrivals",
-        kind: KnobKind::Choice(&["constant", "poisson"]),
-        range: "constant, poisson",
+        kind: KnobKind::Text,
+        range: ARRIVALS_RANGE,
         default: "constant",
-        trades: "batches of equal size against the bursts of many independent senders",
+        trades: "batches of equal size against the bursts of many senders and the changes of a day; factors are of the rate",
         spark: None,
-        get: |load| load.arrivals.name().into(),
+        get: |load| load.arrivals.to_string(),
         set: |load, text| {
-            load.arrivals = match choice(text, &["constant", "poisson"])? {
-                0 => Arrivals::Constant,
-                _ => Arrivals::Poisson,
-            };
+            load.arrivals = Arrivals::parse(text)?;
+            Ok(())
+        },
+    },
+    Knob {
+        name: "keys",
+        kind: KnobKind::Text,
+        range: keys::RANGE,
+        default: "default",
+        trades: "even partitions and small tables against the skew and growth of real keys; what changes on the way needs text = live",
+        spark: None,
+        get: |load| load.keys.to_string(),
+        set: |load, text| {
+            load.keys = KeyLaw::parse(text)?;
             Ok(())
         },
     },
@@ -233,10 +267,7 @@ mod tests {
             (knob.set)(&mut LoadSettings::default(), text).expect_err(text)
         };
         assert_eq!(refused("rate", "5000").to_string(), "`5000` has no unit: write for example `5000/s`");
-        assert_eq!(
-            refused("arrivals", "poison").to_string(),
-            "`poison` is none of constant, poisson; did you mean `poisson`?"
-        );
+        assert!(refused("arrivals", "poison").to_string().ends_with("did you mean `poisson`?"));
         assert!(matches!(refused("ring", "257MiB"), ValueError::TooLarge { .. }));
         assert!(matches!(refused("seed", "-1"), ValueError::NotANumber { .. }));
         assert!(matches!(refused("window", "0s"), ValueError::NotPositive { .. }));
@@ -253,6 +284,12 @@ mod tests {
         refused(LoadSettings { rate_per_s: 0.0, ..fine.clone() }, "rate");
         refused(LoadSettings { rate_per_s: f64::NAN, ..fine.clone() }, "rate");
         refused(LoadSettings { ring_bytes: 0, ..fine.clone() }, "ring");
-        refused(LoadSettings { window_ns: 0, ..fine }, "window");
+        refused(LoadSettings { window_ns: 0, ..fine.clone() }, "window");
+        let keys = |keys: &str| LoadSettings { keys: KeyLaw::parse(keys).unwrap(), ..fine.clone() };
+        refused(keys("growing(1,2,3)"), "keys");
+        refused(keys("hot(5%,10,move=7)"), "keys");
+        refused(LoadSettings { input: Some("x".into()), ..keys("uniform(5)") }, "keys");
+        assert!(LoadSettings { text: TextMode::Live, ..keys("growing(1,2,3)") }.validate().is_ok());
+        assert!(keys("hot(5%,10)").validate().is_ok());
     }
 }

@@ -95,7 +95,7 @@ impl Evidence<'_> {
             seed: self.load.settings.load.seed,
             records: plan.map(|plan| plan.records()),
             rate_per_s: plan.map(|plan| plan.rate_per_s()),
-            arrivals: plan.map_or("external", |plan| plan.arrivals().name()).to_owned(),
+            arrivals: plan.map_or("external".to_owned(), |plan| plan.arrivals().to_string()),
             source: self.spec.source.to_string(),
             ceiling_per_s: self.ceiling_per_s,
         }
