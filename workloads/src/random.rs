@@ -19,6 +19,14 @@ pub(crate) enum Purpose {
     Tweets = 4,
     /// Gaps between arrivals.
     Arrivals = 5,
+    /// Ad events.
+    AdEvents = 21,
+    /// Lines of a web server's log.
+    LogLines = 22,
+    /// The addresses that a web server has.
+    LogUrls = 23,
+    /// Readings of sensors.
+    Sensors = 24,
 }
 
 /// The stream of this seed, purpose and block.
