@@ -1,4 +1,11 @@
-//! Which key comes next: uniform, or zipf with its exact weights.
+//! Which key comes next: uniform, zipf with its exact weights, a hot key that drifts, a space that grows.
+
+mod law;
+mod source;
+
+pub(crate) use law::RANGE;
+pub use law::{KEYS_MOST, KeyLaw, ZIPF_EXPONENT_MOST, ZIPF_KEYS_MOST};
+pub use source::KeySource;
 
 use crate::random::{Random, below};
 use rand_xoshiro::rand_core::RngCore;
@@ -76,14 +83,21 @@ impl AliasTable {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::random::{Purpose, stream};
 
-    fn zipf_shares(exponent: f64, count: u32) -> Vec<f64> {
+    pub(crate) fn zipf_shares(exponent: f64, count: u32) -> Vec<f64> {
         let weights: Vec<f64> = (1..=count).map(|rank| f64::from(rank).powf(-exponent)).collect();
         let total: f64 = weights.iter().sum();
         weights.iter().map(|weight| weight / total).collect()
+    }
+
+    /// Pearson's statistic of what was seen against what was expected.
+    pub(crate) fn chi_square(seen: &[u32], shares: &[f64]) -> f64 {
+        let draws = f64::from(seen.iter().sum::<u32>());
+        assert_eq!(seen.len(), shares.len());
+        seen.iter().zip(shares).map(|(seen, share)| (f64::from(*seen) - share * draws).powi(2) / (share * draws)).sum()
     }
 
     #[test]
@@ -109,11 +123,7 @@ mod tests {
         let mut random = stream(3, Purpose::Words, 0);
         let mut seen = vec![0u32; count as usize];
         (0..draws).for_each(|_| seen[keys.next(&mut random) as usize] += 1);
-        let chi_square: f64 = zipf_shares(1.0, count)
-            .iter()
-            .zip(&seen)
-            .map(|(share, seen)| (f64::from(*seen) - share * f64::from(draws)).powi(2) / (share * f64::from(draws)))
-            .sum();
+        let chi_square = chi_square(&seen, &zipf_shares(1.0, count));
         // 999 degrees of freedom: mean 999, standard deviation 44.7; five of them either way.
         assert!((775.0..1223.0).contains(&chi_square), "chi square {chi_square}");
     }

@@ -5,6 +5,7 @@
 //! [`oracle::Oracle`].
 
 pub mod answers;
+mod call;
 pub mod catalog;
 pub mod error;
 pub mod generator;

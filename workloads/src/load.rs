@@ -1,6 +1,7 @@
 //! The load's settings and `LOAD_KNOBS`, the table from which flags, TOML keys, help and reports are derived.
 
 use crate::error::LoadError;
+use crate::keys::{self, KeyLaw};
 use crate::payload::COLUMN_BYTES;
 use crate::records::RecordsKind;
 use crate::schedule::{Arrivals, RATE_LEAST_PER_S, RATE_MOST_PER_S, Schedule};
@@ -26,6 +27,8 @@ pub struct LoadSettings {
     pub rate_per_s: f64,
     /// How the intended send times lie.
     pub arrivals: Arrivals,
+    /// How the keys of the text are drawn.
+    pub keys: KeyLaw,
     /// Seed of text and arrivals.
     pub seed: u64,
     /// Replayed from a ring, or made on the fly.
@@ -49,6 +52,7 @@ impl Default for LoadSettings {
         LoadSettings {
             rate_per_s: 100_000.0,
             arrivals: Arrivals::Constant,
+            keys: KeyLaw::Default,
             seed: 42,
             text: TextMode::Ring,
             ring_bytes: 64 << 20,
@@ -74,6 +78,13 @@ impl LoadSettings {
         }
         if self.ring_bytes == 0 || self.ring_bytes > COLUMN_BYTES {
             return refuse("ring", format_bytes(self.ring_bytes as u64), "must be 1B to 256MiB");
+        }
+        if self.input.is_some() && self.keys != KeyLaw::Default {
+            return refuse("keys", self.keys.to_string(), "an input file has its own keys; leave one of them out");
+        }
+        if self.text == TextMode::Ring && self.keys.changes() {
+            let rule = "changes with the record's number, but a ring begins again and again; give text = live";
+            return refuse("keys", self.keys.to_string(), rule);
         }
         if self.window_ns == 0 {
             return refuse("window", format_duration_ns(self.window_ns), "must be more than zero");
@@ -120,6 +131,19 @@ pub static LOAD_KNOBS: &[Knob<LoadSettings>] = &[
                 0 => Arrivals::Constant,
                 _ => Arrivals::Poisson,
             };
+            Ok(())
+        },
+    },
+    Knob {
+        name: "keys",
+        kind: KnobKind::Text,
+        range: keys::RANGE,
+        default: "default",
+        trades: "even partitions and small tables against the skew and growth of real keys; what changes on the way needs text = live",
+        spark: None,
+        get: |load| load.keys.to_string(),
+        set: |load, text| {
+            load.keys = KeyLaw::parse(text)?;
             Ok(())
         },
     },
@@ -276,6 +300,12 @@ mod tests {
         refused(LoadSettings { rate_per_s: 0.0, ..fine.clone() }, "rate");
         refused(LoadSettings { rate_per_s: f64::NAN, ..fine.clone() }, "rate");
         refused(LoadSettings { ring_bytes: 0, ..fine.clone() }, "ring");
-        refused(LoadSettings { window_ns: 0, ..fine }, "window");
+        refused(LoadSettings { window_ns: 0, ..fine.clone() }, "window");
+        let keys = |keys: &str| LoadSettings { keys: KeyLaw::parse(keys).unwrap(), ..fine.clone() };
+        refused(keys("growing(1,2,3)"), "keys");
+        refused(keys("hot(5%,10,move=7)"), "keys");
+        refused(LoadSettings { input: Some("x".into()), ..keys("uniform(5)") }, "keys");
+        assert!(LoadSettings { text: TextMode::Live, ..keys("growing(1,2,3)") }.validate().is_ok());
+        assert!(keys("hot(5%,10)").validate().is_ok());
     }
 }

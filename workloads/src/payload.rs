@@ -19,6 +19,12 @@ use std::sync::Arc;
 /// Lines of one block of a [`LineSource`].
 pub const BLOCK_LINES: usize = 1024;
 
+/// Numbers of the records of a block.
+pub(crate) fn records_of(block: u64) -> std::ops::Range<u64> {
+    let first = block * BLOCK_LINES as u64;
+    first..first + BLOCK_LINES as u64
+}
+
 /// Lines made from a seed, block by block. A block depends on nothing but the seed and its number, so blocks can be made in
 /// any order, again, and by more than one thread.
 pub trait LineSource: Send + Sync {
@@ -26,6 +32,11 @@ pub trait LineSource: Send + Sync {
     fn name(&self) -> &'static str;
     /// The seed.
     fn seed(&self) -> u64;
+    /// What else the bytes depend on, such as the law of the keys; empty for what the name alone means. It goes into hashes, so
+    /// different bytes must have a different name, seed or variant.
+    fn variant(&self) -> String {
+        String::new()
+    }
     /// Appends the [`BLOCK_LINES`] lines of a block.
     fn fill(&self, block: u64, column: &mut TextColumn);
 }
@@ -58,11 +69,13 @@ impl Payload {
         }
     }
 
-    /// Determines every byte: the hash of a ring's lines, or name and seed of a source.
+    /// Determines every byte: the hash of a ring's lines, or name, seed and variant of a source.
     pub fn hash(&self) -> String {
         match self {
             Payload::Replayed { ring, once } => format!("{}{}", ring.hash(), if *once { " once" } else { "" }),
-            Payload::Live(source) => format!("{} {}", source.name(), source.seed()),
+            Payload::Live(source) => {
+                format!("{} {} {}", source.name(), source.seed(), source.variant()).trim_end().to_owned()
+            }
         }
     }
 

@@ -33,6 +33,12 @@ pub(crate) fn below(random: &mut Random, bound: u32) -> u32 {
     ((u64::from(random.next_u32()) * u64::from(bound)) >> 32) as u32
 }
 
+/// The same from 64 random bits, for bounds whose bias would show: it is at most bound / 2⁶⁴.
+#[inline]
+pub(crate) fn below_u64(random: &mut Random, bound: u32) -> u32 {
+    ((u128::from(random.next_u64()) * u128::from(bound)) >> 64) as u32
+}
+
 /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection whose every output bit depends on every input bit.
 #[inline]
 pub(crate) fn mix(value: u64) -> u64 {

@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 pub(super) fn check(request: &RunRequest, job: &dyn Job) -> Result<(), Failure> {
     Load::check(&request.resolved.settings, job)?;
     if let Source::Tcp { .. } = &request.source
-        && let Some(name) =
-            ["rate", "arrivals", "seed", "text", "ring"].into_iter().find(|name| request.resolved.is_given(name))
+        && let Some(name) = ["rate", "arrivals", "keys", "seed", "text", "ring"]
+            .into_iter()
+            .find(|name| request.resolved.is_given(name))
     {
         let message = format!("{name} is given, but with --source the sender decides what comes, and when");
         return Err(Failure::usage(message).help(format!("leave {name} out, or leave --source out")));

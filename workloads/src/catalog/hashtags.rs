@@ -28,7 +28,7 @@ impl Job for Hashtags {
     }
 
     fn text(&self, load: &LoadSettings) -> Arc<dyn LineSource> {
-        Arc::new(Tweets::new(load.seed))
+        Arc::new(Tweets::drawn(load.seed, &load.keys))
     }
 
     fn prime_batches(&self, load: &LoadSettings, interval_ns: u64) -> u64 {

@@ -24,7 +24,7 @@ impl Job for Null {
     }
 
     fn text(&self, load: &LoadSettings) -> Arc<dyn LineSource> {
-        Arc::new(Words::new(load.seed))
+        Arc::new(Words::drawn(load.seed, &load.keys))
     }
 
     fn build(

@@ -7,7 +7,7 @@
 
 use super::LineSource;
 use super::vocabulary::{Line, Vocabulary, WORDS};
-use crate::keys::Keys;
+use crate::keys::{KeyLaw, KeySource, Keys};
 use crate::random::{Purpose, Random, below, stream};
 use downbeat_engine::record::{Column, TextColumn};
 use std::collections::HashSet;
@@ -30,28 +30,33 @@ pub struct Tweets {
     vocabulary: Vocabulary,
     words: Keys,
     tags: Vec<Vec<u8>>,
-    tag_ranks: Keys,
+    tag_keys: KeySource,
 }
 
 impl Tweets {
     /// The text of this seed.
     pub fn new(seed: u64) -> Self {
+        Tweets::drawn(seed, &KeyLaw::Default)
+    }
+
+    /// The text of this seed with its hashtags drawn by this law; the plain words stay as they are.
+    pub fn drawn(seed: u64, law: &KeyLaw) -> Self {
         Tweets {
             seed,
             vocabulary: Vocabulary::new(),
             words: Keys::zipf(1.0, WORDS),
             tags: draw_tags(),
-            tag_ranks: Keys::zipf(1.1, TAGS),
+            tag_keys: KeySource::new(law, Keys::zipf(1.1, TAGS)),
         }
     }
 
-    fn fill_line(&self, random: &mut Random, line: &mut Line) {
+    fn fill_line(&self, record: u64, random: &mut Random, line: &mut Line) {
         let mut tags = TAGS_PER_LINE[below(random, 10) as usize] as u32;
         let mut tokens = 4 + below(random, 9) + tags;
         while tokens > 0 {
             // Each arrangement of the tags among the words is as likely as any other.
             if below(random, tokens) < tags {
-                self.append_tag(random, line);
+                self.append_tag(record, random, line);
                 tags -= 1;
             } else {
                 self.append_word(random, line);
@@ -61,8 +66,13 @@ impl Tweets {
         line.unpush();
     }
 
-    fn append_tag(&self, random: &mut Random, line: &mut Line) {
-        line.push(&self.tags[self.tag_ranks.next(random) as usize]);
+    /// Beyond the tags that exist, the same ones come again with `_k` and the number of the round after them; no tag has `_k`.
+    fn append_tag(&self, record: u64, random: &mut Random, line: &mut Line) {
+        let key = self.tag_keys.draw(random, record);
+        line.push(&self.tags[(key % TAGS) as usize]);
+        if key >= TAGS {
+            line.push(format!("_k{}", key / TAGS).as_bytes());
+        }
         if below(random, 4) == 0 {
             line.push(AFTER_TAG[below(random, AFTER_TAG.len() as u32) as usize]);
         }
@@ -88,12 +98,16 @@ impl LineSource for Tweets {
         self.seed
     }
 
+    fn variant(&self) -> String {
+        self.tag_keys.variant()
+    }
+
     fn fill(&self, block: u64, column: &mut TextColumn) {
         let mut random = stream(self.seed, Purpose::Tweets, block);
         let mut line = Line::new();
-        for _ in 0..super::BLOCK_LINES {
+        for record in super::records_of(block) {
             line.clear();
-            self.fill_line(&mut random, &mut line);
+            self.fill_line(record, &mut random, &mut line);
             column.push(line.as_bytes());
         }
     }
@@ -158,5 +172,20 @@ mod tests {
             assert!(tag[0] == b'#' && tag.len() > 1);
         }
         assert!(tags.iter().any(|tag| !tag.is_ascii()));
+    }
+
+    #[test]
+    fn hashtags_follow_the_law_of_the_load_and_all_keys_differ() {
+        let tweets = Tweets::drawn(42, &KeyLaw::parse("uniform(60k)").unwrap());
+        let mut column = TextColumn::default();
+        (0..1000).for_each(|block| tweets.fill(block, &mut column));
+        let tokens = (0..column.len()).flat_map(|index| column.view(index).split(|byte| byte.is_ascii_whitespace()));
+        let is_tag_byte = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
+        let tags: HashSet<&[u8]> = tokens
+            .filter(|token| token.first() == Some(&b'#') && !DECOYS.contains(token))
+            .map(|token| &token[..1 + token[1..].iter().take_while(|byte| is_tag_byte(byte)).count()])
+            .collect();
+        // 1.1 million draws of 60,000: each was seen but for e^-18.
+        assert_eq!(tags.len(), 60_000);
     }
 }

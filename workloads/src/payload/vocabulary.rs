@@ -42,9 +42,16 @@ impl Vocabulary {
         &slot[..usize::from(slot[SLOT_BYTES - 1])]
     }
 
-    /// Appends the word of this rank and a space.
+    /// Appends the word of this rank and a space. Beyond the words that exist, the same ones come again with `x` and the number
+    /// of the round after them: no word of the vocabulary goes on after its digit, so all of them differ.
     #[inline]
     pub(crate) fn append(&self, rank: u32, line: &mut Line) {
+        if rank >= WORDS {
+            self.append(rank % WORDS, line);
+            line.unpush();
+            line.push(format!("x{} ", rank / WORDS).as_bytes());
+            return;
+        }
         let slot = &self.slots[rank as usize];
         line.bytes[line.len..line.len + SLOT_BYTES].copy_from_slice(slot);
         line.len += usize::from(slot[SLOT_BYTES - 1]) + 1;
@@ -114,7 +121,10 @@ mod tests {
         let (vocabulary, mut line) = (Vocabulary::new(), Line::new());
         vocabulary.append(5, &mut line);
         vocabulary.append(99_999, &mut line);
+        vocabulary.append(WORDS + 5, &mut line);
+        vocabulary.append(12 * WORDS + 5, &mut line);
         line.unpush();
-        assert_eq!(line.as_bytes(), [vocabulary.word(5), b" ", vocabulary.word(99_999)].concat());
+        let [word, last] = [5, 99_999].map(|rank| vocabulary.word(rank));
+        assert_eq!(line.as_bytes(), [word, b" ", last, b" ", word, b"x1 ", word, b"x12"].concat());
     }
 }

@@ -1,8 +1,8 @@
-//! Lines of words: 6 to 14 of them, zipf 1.0 over 100,000 distinct ones, one space between.
+//! Lines of words: 6 to 14 of them, zipf 1.0 over 100,000 distinct ones unless the load says otherwise, one space between.
 
 use super::LineSource;
 use super::vocabulary::{Line, Vocabulary, WORDS};
-use crate::keys::Keys;
+use crate::keys::{KeyLaw, KeySource, Keys};
 use crate::random::{Purpose, below, stream};
 use downbeat_engine::record::{Column, TextColumn};
 
@@ -16,13 +16,18 @@ const WORDS_MOST: u32 = 14;
 pub struct Words {
     seed: u64,
     vocabulary: Vocabulary,
-    ranks: Keys,
+    keys: KeySource,
 }
 
 impl Words {
     /// The text of this seed.
     pub fn new(seed: u64) -> Self {
-        Words { seed, vocabulary: Vocabulary::new(), ranks: Keys::zipf(1.0, WORDS) }
+        Words::drawn(seed, &KeyLaw::Default)
+    }
+
+    /// The text of this seed with its words drawn by this law.
+    pub fn drawn(seed: u64, law: &KeyLaw) -> Self {
+        Words { seed, vocabulary: Vocabulary::new(), keys: KeySource::new(law, Keys::zipf(1.0, WORDS)) }
     }
 }
 
@@ -35,13 +40,17 @@ impl LineSource for Words {
         self.seed
     }
 
+    fn variant(&self) -> String {
+        self.keys.variant()
+    }
+
     fn fill(&self, block: u64, column: &mut TextColumn) {
         let mut random = stream(self.seed, Purpose::Words, block);
         let mut line = Line::new();
-        for _ in 0..super::BLOCK_LINES {
+        for record in super::records_of(block) {
             line.clear();
             for _ in 0..WORDS_LEAST + below(&mut random, WORDS_MOST - WORDS_LEAST + 1) {
-                self.vocabulary.append(self.ranks.next(&mut random), &mut line);
+                self.vocabulary.append(self.keys.draw(&mut random, record), &mut line);
             }
             line.unpush();
             column.push(line.as_bytes());
@@ -59,6 +68,7 @@ mod tests {
         let words = Words::new(42);
         let mut column = TextColumn::default();
         (0..100).for_each(|block| words.fill(block, &mut column));
+        assert_eq!(words.variant(), "");
         let (mut lengths, mut counts) = ([0u32; 20], HashMap::<&[u8], u32>::new());
         for index in 0..column.len() {
             let line: Vec<&[u8]> = column.view(index).split(|byte| *byte == b' ').collect();
@@ -73,5 +83,21 @@ mod tests {
             let found = f64::from(counts[words.vocabulary.word(rank)]);
             assert!((found / expected - 1.0).abs() < 0.05, "rank {rank}: {found} instead of {expected}");
         }
+    }
+
+    #[test]
+    fn words_follow_the_law_of_the_load_also_beyond_the_vocabulary() {
+        let words = Words::drawn(42, &KeyLaw::parse("growing(1,200k,100k)").unwrap());
+        assert_eq!(words.variant(), "keys growing(1,200k,100k)");
+        let distinct = |blocks: std::ops::Range<u64>| {
+            let mut column = TextColumn::default();
+            blocks.for_each(|block| words.fill(block, &mut column));
+            let lines = (0..column.len()).flat_map(|index| column.view(index).split(|byte| *byte == b' '));
+            lines.map(<[u8]>::to_vec).collect::<std::collections::HashSet<_>>().len()
+        };
+        assert!(distinct(0..1) < 2048, "two new words a record");
+        // 1,024,000 draws of 200,000: of each, 1 − e^-5.12 is seen.
+        let seen = distinct(1000..1100);
+        assert!((195_000..200_001).contains(&seen), "{seen}");
     }
 }
