@@ -64,7 +64,8 @@ fn owned_records_work_like_borrowed_ones() {
 
 #[test]
 fn texts_as_allocations_of_their_own_give_the_same_counts_under_every_codec() {
-    let lines = ["to be or not", "to be  \u{fc} ", "", "a word that is longer than sixteen bytes: incomprehensibilities"];
+    let lines =
+        ["to be or not", "to be  \u{fc} ", "", "a word that is longer than sixteen bytes: incomprehensibilities"];
     for codec in [CodecKind::None, CodecKind::Rkyv, CodecKind::Json] {
         let mut bench = Bench::new(Settings { codec, threads: 2, ..Settings::default() });
         let (feed, stream) = bench.context.queue_stream::<Text>();
