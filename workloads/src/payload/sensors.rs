@@ -114,7 +114,12 @@ mod tests {
         let [device, measured, sent, value] = fields[..] else { return None };
         let (whole, decimals) = value.split_once('.').filter(|(_, decimals)| decimals.len() == 2)?;
         let hundredths = format!("{whole}{decimals}").parse().ok()?;
-        Some((Some(device).filter(|device| !device.is_empty())?, measured.parse().ok()?, sent.parse().ok()?, hundredths))
+        Some((
+            Some(device).filter(|device| !device.is_empty())?,
+            measured.parse().ok()?,
+            sent.parse().ok()?,
+            hundredths,
+        ))
     }
 
     #[test]
