@@ -12,6 +12,7 @@ mod group;
 mod join;
 mod keyed;
 mod output;
+mod owned;
 mod partitions;
 mod per_batch;
 mod persist;

@@ -63,6 +63,23 @@ fn owned_records_work_like_borrowed_ones() {
 }
 
 #[test]
+fn texts_as_allocations_of_their_own_give_the_same_counts_under_every_codec() {
+    let lines =
+        ["to be or not", "to be  \u{fc} ", "", "a word that is longer than sixteen bytes: incomprehensibilities"];
+    for codec in [CodecKind::None, CodecKind::Rkyv, CodecKind::Json] {
+        let mut bench = Bench::new(Settings { codec, threads: 2, ..Settings::default() });
+        let (feed, stream) = bench.context.queue_stream::<Text>();
+        let counts =
+            stream.words().owned().map_to_pair::<Own<Vec<u8>>, u64>(|word| (word, 1)).reduce_by_key(|a, b| a + b);
+        let seen = collect(&counts, |(word, count)| (String::from_utf8_lossy(word).into_owned(), count));
+        bench.context.start().expect("starts");
+        feed.push(lines.iter().map(|line| line.as_bytes())).expect("not stopped");
+        bench.tick();
+        assert_eq!(*seen.lock().expect("no panic"), [plain_counts(lines)], "{codec:?}");
+    }
+}
+
+#[test]
 fn words_after_another_operator_are_split_record_by_record() {
     let seen = run_lines(Settings::default(), &[&["keep one", "drop two", "keep  three "]], |lines| {
         let kept = lines.filter(|line| line.starts_with(b"keep"));

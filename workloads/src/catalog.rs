@@ -1,6 +1,7 @@
 //! The catalog: jobs that are run under load, each with its text and its oracle.
 
 mod hashtags;
+mod nexmark;
 mod null;
 mod word_count;
 
@@ -73,7 +74,17 @@ pub trait Job: Sync {
 }
 
 /// All jobs, in the order in which they are shown.
-pub static CATALOG: &[&dyn Job] = &[&word_count::WordCount, &hashtags::Hashtags, &null::Null];
+pub static CATALOG: &[&dyn Job] = &[
+    &word_count::WordCount,
+    &hashtags::Hashtags,
+    &nexmark::Q0,
+    &nexmark::Q1,
+    &nexmark::Q2,
+    &nexmark::Q3,
+    &nexmark::Q5,
+    &nexmark::Q8,
+    &null::Null,
+];
 
 /// The job of this name.
 pub fn find_job(name: &str) -> Option<&'static dyn Job> {

@@ -14,4 +14,5 @@ pub mod load;
 pub mod oracle;
 pub mod payload;
 mod random;
+pub mod records;
 pub mod schedule;

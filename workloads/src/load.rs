@@ -3,6 +3,7 @@
 use crate::error::LoadError;
 use crate::keys::{self, KeyLaw};
 use crate::payload::COLUMN_BYTES;
+use crate::records::RecordsKind;
 use crate::schedule::{ARRIVALS_RANGE, Arrivals, RATE_LEAST_PER_S, RATE_MOST_PER_S, Schedule};
 use downbeat_engine::settings::{
     Knob, KnobKind, ValueError, format_bytes, format_duration_ns, format_rate, parse_bytes, parse_duration_ns,
@@ -36,6 +37,8 @@ pub struct LoadSettings {
     pub ring_bytes: usize,
     /// Length of the window of jobs that have one, nanoseconds.
     pub window_ns: u64,
+    /// How the job holds the text that it makes of its lines.
+    pub records: RecordsKind,
     /// A user's own file instead of generated text.
     pub input: Option<PathBuf>,
     /// Replay that file again and again, not once.
@@ -54,6 +57,7 @@ impl Default for LoadSettings {
             text: TextMode::Ring,
             ring_bytes: 64 << 20,
             window_ns: 60_000_000_000,
+            records: RecordsKind::Borrowed,
             input: None,
             input_loop: false,
             line_limit_bytes: 1 << 20,
@@ -213,6 +217,25 @@ pub static LOAD_KNOBS: &[Knob<LoadSettings>] = &[
         get: |load| format_duration_ns(load.window_ns),
         set: |load, text| {
             load.window_ns = parse_duration_ns(text)?;
+            Ok(())
+        },
+    },
+    Knob {
+        name: "records",
+        kind: KnobKind::Choice(&["borrowed", "owned"]),
+        range: "borrowed, owned",
+        default: "borrowed",
+        trades: "views of the received block against one allocation for each text that the job makes of a line",
+        spark: None,
+        get: |load| match load.records {
+            RecordsKind::Borrowed => "borrowed".into(),
+            RecordsKind::Owned => "owned".into(),
+        },
+        set: |load, text| {
+            load.records = match choice(text, &["borrowed", "owned"])? {
+                0 => RecordsKind::Borrowed,
+                _ => RecordsKind::Owned,
+            };
             Ok(())
         },
     },

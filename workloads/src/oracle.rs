@@ -3,11 +3,15 @@
 //! They share nothing with the engine but the bytes: a tokenizer of their own, ids instead of hash tables of words.
 
 mod hashtags;
+mod nexmark;
 mod null;
 mod tokens;
 mod word_count;
 
 pub use hashtags::HashtagsOracle;
+pub use nexmark::{
+    NexmarkQ0Oracle, NexmarkQ1Oracle, NexmarkQ2Oracle, NexmarkQ3Oracle, NexmarkQ5Oracle, NexmarkQ8Oracle,
+};
 pub use null::NullOracle;
 pub use word_count::WordCountOracle;
 

@@ -1,15 +1,24 @@
 //! What is sent: text made from a seed, replayed from a ring or made on the fly, or a user's own file.
 
+mod ads;
+mod digits;
 mod file;
+mod logs;
+mod nexmark;
 mod reader;
 mod ring;
+mod sensors;
 mod tweets;
 mod vocabulary;
 mod words;
 
+pub use ads::{AdEvents, CAMPAIGNS, campaign_table};
 pub use file::{INPUT_LIMIT_BYTES, read_file};
+pub use logs::{LogLines, URLS, urls};
+pub use nexmark::Nexmark;
 pub use reader::Reader;
 pub use ring::{COLUMN_BYTES, Ring};
+pub use sensors::{LATE_BOUND_MS, SensorReadings};
 pub use tweets::Tweets;
 pub use words::Words;
 

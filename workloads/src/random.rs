@@ -21,6 +21,16 @@ pub(crate) enum Purpose {
     Arrivals = 5,
     /// How long bursts and the time between them last.
     Bursts = 20,
+    /// Ad events.
+    AdEvents = 21,
+    /// Lines of a web server's log.
+    LogLines = 22,
+    /// The addresses that a web server has.
+    LogUrls = 23,
+    /// Readings of sensors.
+    Sensors = 24,
+    /// Events of an online auction.
+    Nexmark = 31,
 }
 
 /// The stream of this seed, purpose and block.

@@ -5,6 +5,7 @@ use crate::answers::{Answers, BatchAnswer, BatchKey, Row};
 use crate::load::LoadSettings;
 use crate::oracle::{HashtagsOracle, Oracle};
 use crate::payload::{LineSource, Tweets};
+use crate::records::{RecordsKind, TextRecord};
 use downbeat_engine::dstream::{Batch, DStream};
 use downbeat_engine::error::EngineError;
 use downbeat_engine::record::{Pair, Text};
@@ -42,12 +43,11 @@ impl Job for Hashtags {
         answers: &Arc<Answers>,
     ) -> Result<(), EngineError> {
         let (window, slide) = (Duration::from_nanos(load.window_ns), Duration::from_nanos(interval_ns));
-        let answers = answers.clone();
-        lines
-            .flat_map::<Text>(each_hashtag)
-            .map_to_pair::<Text, u64>(|tag| (tag, 1))
-            .reduce_by_key_and_inverse_window(|a, b| a + b, |a, b| a - b, window, slide)
-            .for_each_batch(move |batch| record_top(batch, &answers));
+        let tags = lines.flat_map::<Text>(each_hashtag);
+        match load.records {
+            RecordsKind::Borrowed => top_of_window(&tags, window, slide, answers),
+            RecordsKind::Owned => top_of_window(&tags.owned(), window, slide, answers),
+        }
         Ok(())
     }
 
@@ -55,6 +55,13 @@ impl Job for Hashtags {
         let window_batches = usize::try_from(load.window_ns / interval_ns).unwrap_or(usize::MAX);
         Some(Box::new(HashtagsOracle::new(window_batches.max(1))))
     }
+}
+
+fn top_of_window<R: TextRecord>(tags: &DStream<R>, window: Duration, slide: Duration, answers: &Arc<Answers>) {
+    let answers = answers.clone();
+    tags.map_to_pair::<R, u64>(|tag| (tag, 1))
+        .reduce_by_key_and_inverse_window(|a, b| a + b, |a, b| a - b, window, slide)
+        .for_each_batch(move |batch| record_top(batch, &answers));
 }
 
 /// Emits the hashtags of a line: from a `#` at the start of a token to the first byte that cannot be in a tag.
@@ -75,9 +82,9 @@ fn is_tag_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
-fn record_top(batch: &Batch<'_, Pair<Text, u64>>, answers: &Answers) {
+fn record_top<R: TextRecord>(batch: &Batch<'_, Pair<R, u64>>, answers: &Answers) {
     let mut top = Top::default();
-    batch.for_each(|(tag, count)| top.offer(tag, count));
+    batch.for_each(|(tag, count)| top.offer(R::bytes(tag), count));
     let mut answer = BatchAnswer::default();
     for (rank, row) in (0..).zip(&top.rows) {
         answer.add_ranked(rank, &row.key, row.count);

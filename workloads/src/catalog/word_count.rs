@@ -5,6 +5,7 @@ use crate::answers::{Answers, BatchAnswer, BatchKey};
 use crate::load::LoadSettings;
 use crate::oracle::{Oracle, WordCountOracle};
 use crate::payload::{LineSource, Words};
+use crate::records::{RecordsKind, TextRecord};
 use downbeat_engine::dstream::DStream;
 use downbeat_engine::error::EngineError;
 use downbeat_engine::record::Text;
@@ -29,23 +30,29 @@ impl Job for WordCount {
     fn build(
         &self,
         lines: &DStream<Text>,
-        _: &LoadSettings,
+        load: &LoadSettings,
         _: u64,
         answers: &Arc<Answers>,
     ) -> Result<(), EngineError> {
-        let answers = answers.clone();
-        lines.words().map_to_pair::<Text, u64>(|word| (word, 1)).reduce_by_key(|a, b| a + b).for_each_batch(
-            move |batch| {
-                let mut answer = BatchAnswer::default();
-                batch.for_each(|(word, count)| answer.add(word, count));
-                answers.record(BatchKey { primed: batch.is_primed(), index: batch.index() }, answer);
-                answers.add_to_final(|row| batch.for_each(|(word, count)| row(word, count)));
-            },
-        );
+        let words = lines.words();
+        match load.records {
+            RecordsKind::Borrowed => count(&words, answers),
+            RecordsKind::Owned => count(&words.owned(), answers),
+        }
         Ok(())
     }
 
     fn oracle(&self, _: &LoadSettings, _: u64) -> Option<Box<dyn Oracle>> {
         Some(Box::new(WordCountOracle))
     }
+}
+
+fn count<R: TextRecord>(words: &DStream<R>, answers: &Arc<Answers>) {
+    let answers = answers.clone();
+    words.map_to_pair::<R, u64>(|word| (word, 1)).reduce_by_key(|a, b| a + b).for_each_batch(move |batch| {
+        let mut answer = BatchAnswer::default();
+        batch.for_each(|(word, count)| answer.add(R::bytes(word), count));
+        answers.record(BatchKey { primed: batch.is_primed(), index: batch.index() }, answer);
+        answers.add_to_final(|row| batch.for_each(|(word, count)| row(R::bytes(word), count)));
+    });
 }
