@@ -1,9 +1,10 @@
 //! Combine by key: values that become another kind of value when they are combined.
 
-use super::shuffle::{Feed, Groups, ShuffleNode};
+use super::lane::Lane;
+use super::shuffle::{Feed, ShuffleNode};
 use super::{DStream, Node, Prepared, Sink, operator};
 use crate::error::EngineError;
-use crate::exchange::{Key, Table, Value};
+use crate::exchange::{Key, Value};
 use crate::record::{Family, Pair};
 use crate::schedule::job::JobRun;
 use crate::schedule::operator::Operator;
@@ -47,14 +48,14 @@ where
         self.parent.prepare(run)
     }
 
-    fn fill(&self, batch: u64, partition: usize, tables: &mut [Groups<K, C>], _: &F) -> Result<(), EngineError> {
-        let sink = &mut CreateSink::<K, V, C, N, M> { tables, feed: self };
+    fn fill(&self, batch: u64, partition: usize, lane: &mut Lane<K, C>, _: &F) -> Result<(), EngineError> {
+        let sink = &mut CreateSink::<K, V, C, N, M> { lane, feed: self };
         self.parent.push(batch, partition, sink)
     }
 }
 
 struct CreateSink<'s, K: Key, V: Family, C: Value, N, M> {
-    tables: &'s mut [Groups<K, C>],
+    lane: &'s mut Lane<K, C>,
     feed: &'s Created<K, V, N, M>,
 }
 
@@ -68,6 +69,6 @@ where
         self.feed.operator.enter();
         let create = |pair: &(K::View<'a>, V::View<'a>)| (self.feed.create)(pair.1);
         let merge = |there, pair: &(K::View<'a>, V::View<'a>)| (self.feed.merge_value)(there, pair.1);
-        Table::fold_into(self.tables, records, |pair| pair.0, create, merge);
+        self.lane.take_created(records, |pair| pair.0, create, merge);
     }
 }

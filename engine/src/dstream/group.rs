@@ -39,7 +39,7 @@ impl<K: Key, V: Family> DStream<Pair<K, V>> {
 
     /// The pairs, brought to their partition.
     pub(super) fn routed(&self, partitions: usize) -> Arc<RouteNode<Pair<K, V>, ByKey>> {
-        let node = Arc::new(RouteNode::new(self.node.clone(), self.graph.settings().codec, partitions));
+        let node = Arc::new(RouteNode::new(self.node.clone(), self.graph.settings(), partitions));
         self.graph.schedule(node.clone());
         node
     }

@@ -32,8 +32,8 @@ impl<A: Family> DStream<A> {
     #[track_caller]
     pub fn repartition(&self, partitions: usize) -> DStream<A> {
         let wanted = self.with_partitions(partitions);
-        let codec = self.graph.settings().codec;
-        let node = Arc::new(RouteNode::<A, RoundRobin>::new(self.node.clone(), codec, wanted.partitions()));
+        let settings = self.graph.settings();
+        let node = Arc::new(RouteNode::<A, RoundRobin>::new(self.node.clone(), settings, wanted.partitions()));
         self.graph.schedule(node.clone());
         self.derive(node)
     }

@@ -53,8 +53,8 @@ impl<K: Key, V: Family> DStream<Pair<K, V>> {
     ) -> Mapped<K, S, E> {
         let operator = operator("map_with_state");
         self.graph.refuse_in_one_batch(operator);
-        let codec = self.graph.settings().codec;
-        let routed = Arc::new(RouteNode::new(self.node.clone(), codec, self.partitions()));
+        let settings = self.graph.settings();
+        let routed = Arc::new(RouteNode::new(self.node.clone(), settings, self.partitions()));
         let timeout_ms = spec.timeout_ms();
         let rosters = spec.spread(routed.partitions(), |kept: &mut Kept<S::Owned>, state| kept.state = Some(state));
         let parts: Vec<_> =

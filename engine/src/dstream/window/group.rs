@@ -23,8 +23,8 @@ impl<K: Key, V: Family> DStream<Pair<K, V>> {
     pub fn group_by_key_and_window(&self, window: Duration, slide: Duration) -> DStream<Pair<K, List<V>>> {
         let operator = operator("group_by_key_and_window");
         let span = self.span(window, slide, operator);
-        let codec = self.graph.settings().codec;
-        let routed = Arc::new(RouteNode::new(self.node.clone(), codec, self.partitions()));
+        let settings = self.graph.settings();
+        let routed = Arc::new(RouteNode::new(self.node.clone(), settings, self.partitions()));
         self.graph.schedule(routed.clone());
         let carried = Carried::new(Grouped { operator, records: PhantomData }, span, routed.partitions());
         let node = Arc::new(GroupWindow { routed, carried });
