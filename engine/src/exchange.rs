@@ -4,6 +4,7 @@ mod chains;
 pub mod codec;
 mod compress;
 mod groups;
+mod hasher;
 mod key;
 mod machine;
 mod roster;
@@ -11,6 +12,7 @@ mod table;
 mod value;
 mod wire;
 
+pub use hasher::{Hashing, KeyHasher, OtherHasher};
 pub use key::{Arena, Key};
 pub use value::Value;
 

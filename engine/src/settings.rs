@@ -69,6 +69,17 @@ impl Combine {
     pub const ADAPTIVE_SAMPLE_RECORDS: u64 = 10_000;
 }
 
+/// The hash by which keys find their partition and their slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hasher {
+    /// Multiply and mix: keys of up to 16 bytes are hashed in registers by one multiplication; foldhash for keys of one's own types.
+    Mum,
+    /// foldhash for all keys.
+    Foldhash,
+    /// SipHash-1-3 with a key that is drawn for each context: no sender can choose keys that collide.
+    Siphash,
+}
+
 /// What gives when batches are cut faster than they are processed. Whatever it is, held bytes are bounded, each tick yields a
 /// batch, and answers are those of the records that were accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +117,8 @@ pub struct Settings {
     pub compression: Compression,
     /// Whether records are combined before an exchange.
     pub combine: Combine,
+    /// The hash of keys.
+    pub hasher: Hasher,
     /// What gives when batches are cut faster than they are processed.
     pub overload: Overload,
     /// Batches that may wait; what happens then, `overload` says.
@@ -148,6 +161,7 @@ impl Default for Settings {
             codec: CodecKind::None,
             compression: Compression::None,
             combine: Combine::Always,
+            hasher: Hasher::Mum,
             overload: Overload::Queue,
             queue_capacity: 8,
             memory_limit_bytes: 1 << 30,

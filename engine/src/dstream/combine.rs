@@ -23,9 +23,10 @@ impl<K: Key, V: Family> DStream<Pair<K, V>> {
         merge_value: impl for<'a> Fn(C::Owned, V::View<'a>) -> C::Owned + Send + Sync + 'static,
         merge_combiners: impl Fn(C::Owned, C::Owned) -> C::Owned + Send + Sync + 'static,
     ) -> DStream<Pair<K, C>> {
-        let (operator, settings) = (operator("combine_by_key"), self.graph.settings());
+        let operator = operator("combine_by_key");
         let feed = Box::new(Created { parent: self.node.clone(), create, merge_value, operator });
-        let node = Arc::new(ShuffleNode::<K, C, _>::new(feed, merge_combiners, operator, settings, self.partitions()));
+        let node =
+            Arc::new(ShuffleNode::<K, C, _>::new(feed, merge_combiners, operator, &self.graph, self.partitions()));
         self.graph.schedule(node.clone());
         self.derive(node)
     }

@@ -3,7 +3,7 @@
 use super::shuffle::Groups;
 use crate::error::EngineError;
 use crate::exchange::codec::{BlockCodec, Encoded};
-use crate::exchange::{Key, Table, TablePool, Value, partition_of};
+use crate::exchange::{Key, KeyHasher, Table, TablePool, Value, partition_of};
 use crate::record::{Column, Family, Pair};
 use crate::settings::Combine;
 
@@ -12,6 +12,7 @@ pub(super) type Loose<K, V> = <Pair<K, V> as Family>::Column;
 
 /// Groups and loose pairs by partition.
 pub(super) struct Lane<K: Key, V: Value> {
+    hasher: KeyHasher,
     tables: Vec<Groups<K, V>>,
     /// In the order in which they came; none while the lane combines.
     loose: Vec<Loose<K, V>>,
@@ -28,7 +29,7 @@ enum Mode {
 }
 
 impl<K: Key, V: Value> Lane<K, V> {
-    pub(super) fn new(combine: Combine, partitions: usize, pool: &TablePool<K, V::Owned>) -> Self {
+    pub(super) fn new(combine: Combine, partitions: usize, pool: &TablePool<K, V::Owned>, hasher: KeyHasher) -> Self {
         let mode = match combine {
             Combine::Always => Mode::Combines,
             Combine::Never => Mode::Sends,
@@ -36,7 +37,7 @@ impl<K: Key, V: Value> Lane<K, V> {
         };
         let tables = (0..partitions).map(|_| pool.take()).collect();
         let loose = (0..partitions).map(|_| Default::default()).collect();
-        Lane { tables, loose, mode, records_in: 0 }
+        Lane { hasher, tables, loose, mode, records_in: 0 }
     }
 
     /// Takes pairs whose values are combined as they are.
@@ -74,7 +75,7 @@ impl<K: Key, V: Value> Lane<K, V> {
     /// A function of its own, so that the default has no code between its look-ups that it does not run.
     #[inline(never)]
     fn send(&mut self, key: K::View<'_>, value: V::View<'_>) {
-        let partition = partition_of(K::hash(&K::probe(key)), self.loose.len());
+        let partition = partition_of(K::hash(&self.hasher.probe::<K>(key)), self.loose.len());
         self.loose[partition].push((K::reborrow(key), V::reborrow(value)));
     }
 

@@ -32,8 +32,7 @@ impl<A: Family> DStream<A> {
     #[track_caller]
     pub fn repartition(&self, partitions: usize) -> DStream<A> {
         let wanted = self.with_partitions(partitions);
-        let settings = self.graph.settings();
-        let node = Arc::new(RouteNode::<A, RoundRobin>::new(self.node.clone(), settings, wanted.partitions()));
+        let node = Arc::new(RouteNode::<A, RoundRobin>::new(self.node.clone(), &self.graph, wanted.partitions()));
         self.graph.schedule(node.clone());
         self.derive(node)
     }

@@ -3,23 +3,28 @@
 use super::per_batch::PerBatch;
 use super::shuffle::exchanged;
 use super::source::push_column;
-use super::{Made, Node, Prepared, Scheduled, Sink, room, transposed};
+use super::{Graph, Made, Node, Prepared, Scheduled, Sink, room, transposed};
 use crate::clock::lock;
 use crate::error::EngineError;
 use crate::exchange::codec::Encoded;
-use crate::exchange::{Key, Wire, partition_of};
+use crate::exchange::{Key, KeyHasher, Wire, partition_of};
 use crate::metrics::{Exchanged, Stage};
 use crate::record::{Column, Family, Pair};
 use crate::schedule::job::JobRun;
-use crate::settings::Settings;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Which partition a record goes to.
 pub(super) trait Placement<R: Family>: Send + Sync + 'static {
-    /// Below `partitions`; `nth` counts the records of one lane.
-    fn place(view: R::View<'_>, nth: usize, partitions: usize) -> usize;
+    /// Says of each record to which of the partitions it goes; `nth` counts the records of one lane.
+    fn place_each<'a>(
+        records: &[R::View<'a>],
+        nth: &mut usize,
+        partitions: usize,
+        hasher: &KeyHasher,
+        put: impl FnMut(usize, R::View<'a>),
+    );
 }
 
 /// Pairs go by the hash of their key.
@@ -27,8 +32,15 @@ pub(super) struct ByKey;
 
 impl<K: Key, V: Family> Placement<Pair<K, V>> for ByKey {
     #[inline(always)]
-    fn place((key, _): (K::View<'_>, V::View<'_>), _: usize, partitions: usize) -> usize {
-        partition_of(K::hash(&K::probe(key)), partitions)
+    fn place_each<'a>(
+        records: &[(K::View<'a>, V::View<'a>)],
+        _: &mut usize,
+        partitions: usize,
+        hasher: &KeyHasher,
+        mut put: impl FnMut(usize, (K::View<'a>, V::View<'a>)),
+    ) {
+        let key = |pair: &(K::View<'a>, V::View<'a>)| pair.0;
+        hasher.probe_each::<K, _>(records, key, |pair, probe| put(partition_of(K::hash(&probe), partitions), *pair));
     }
 }
 
@@ -37,8 +49,17 @@ pub(super) struct RoundRobin;
 
 impl<R: Family> Placement<R> for RoundRobin {
     #[inline(always)]
-    fn place(_: R::View<'_>, nth: usize, partitions: usize) -> usize {
-        nth % partitions
+    fn place_each<'a>(
+        records: &[R::View<'a>],
+        nth: &mut usize,
+        partitions: usize,
+        _: &KeyHasher,
+        mut put: impl FnMut(usize, R::View<'a>),
+    ) {
+        for view in records {
+            put(*nth % partitions, *view);
+            *nth += 1;
+        }
     }
 }
 
@@ -48,14 +69,16 @@ pub(super) type Routed<R> = Vec<<R as Family>::Column>;
 pub(super) struct RouteNode<R: Family, P> {
     parent: Arc<dyn Node<R>>,
     wire: Option<Wire<R>>,
+    hasher: KeyHasher,
     partitions: usize,
     routed: PerBatch<Arc<Routed<R>>>,
     placement: PhantomData<fn() -> P>,
 }
 
 impl<R: Family, P: Placement<R>> RouteNode<R, P> {
-    pub(super) fn new(parent: Arc<dyn Node<R>>, settings: &Settings, partitions: usize) -> Self {
-        RouteNode { parent, wire: Wire::of(settings), partitions, routed: PerBatch::default(), placement: PhantomData }
+    pub(super) fn new(parent: Arc<dyn Node<R>>, graph: &Graph, partitions: usize) -> Self {
+        let (wire, hasher) = (Wire::of(graph.settings()), graph.hasher());
+        RouteNode { parent, wire, hasher, partitions, routed: PerBatch::default(), placement: PhantomData }
     }
 
     pub(super) fn partitions(&self) -> usize {
@@ -84,6 +107,7 @@ impl<R: Family, P: Placement<R>> RouteNode<R, P> {
         let batch = run.batch;
         let make = || RouteSink::<R, P> {
             nth: 0,
+            hasher: &self.hasher,
             placement: PhantomData,
             columns: (0..self.partitions).map(|_| R::Column::default()).collect(),
         };
@@ -156,23 +180,21 @@ fn unwrapped<C: Default>(made: Made<C>) -> Vec<C> {
     made.into_iter().map(|column| lock(&column).take().unwrap_or_default()).collect()
 }
 
-struct RouteSink<R: Family, P> {
+struct RouteSink<'s, R: Family, P> {
     columns: Routed<R>,
+    hasher: &'s KeyHasher,
     nth: usize,
     placement: PhantomData<fn() -> P>,
 }
 
-impl<R: Family, P: Placement<R>> Sink<R> for RouteSink<R, P> {
+impl<R: Family, P: Placement<R>> Sink<R> for RouteSink<'_, R, P> {
     fn accept<'a>(&mut self, records: &[R::View<'a>]) {
         if let [column] = &mut *self.columns {
             records.iter().for_each(|view| column.push(*view));
             return;
         }
-        let partitions = self.columns.len();
-        for view in records {
-            self.columns[P::place(*view, self.nth, partitions)].push(*view);
-            self.nth += 1;
-        }
+        let RouteSink { columns, nth, hasher, .. } = self;
+        P::place_each(records, nth, columns.len(), hasher, |partition, view| columns[partition].push(view));
     }
 }
 

@@ -2,16 +2,16 @@
 
 use super::lane::{Lane, Loose};
 use super::per_batch::PerBatch;
-use super::{Chunk, Made, Node, Prepared, Scheduled, Sink, room, transposed};
+use super::{Chunk, Graph, Made, Node, Prepared, Scheduled, Sink, room, transposed};
 use crate::clock::lock;
 use crate::error::EngineError;
 use crate::exchange::codec::{Encoded, in_chunks};
-use crate::exchange::{Key, Table, TablePool, Value, Wire};
+use crate::exchange::{Key, KeyHasher, Table, TablePool, Value, Wire};
 use crate::metrics::{Exchanged, Stage};
 use crate::record::{Column, Pair};
 use crate::schedule::job::JobRun;
 use crate::schedule::operator::Operator;
-use crate::settings::{Combine, Settings};
+use crate::settings::Combine;
 use std::sync::{Arc, Mutex};
 
 /// The groups of one partition.
@@ -35,6 +35,7 @@ pub(super) struct ShuffleNode<K: Key, V: Value, F> {
     combining: Combine,
     wire: Option<Wire<Pair<K, V>>>,
     partitions: usize,
+    hasher: KeyHasher,
     pool: TablePool<K, V::Owned>,
     reduced: PerBatch<Arc<Partitioned<K, V>>>,
     /// Tables that were merged into others, to be emptied when a batch is done.
@@ -46,9 +47,10 @@ impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Shuf
         feed: Box<dyn Feed<K, V, F>>,
         combine: F,
         operator: Operator,
-        settings: &Settings,
+        graph: &Graph,
         partitions: usize,
     ) -> Self {
+        let settings = graph.settings();
         ShuffleNode {
             feed,
             combine,
@@ -56,7 +58,8 @@ impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Shuf
             combining: settings.combine,
             wire: Wire::of(settings),
             partitions,
-            pool: TablePool::new(settings.buffer_reuse),
+            hasher: graph.hasher(),
+            pool: TablePool::new(settings.buffer_reuse, graph.hasher()),
             reduced: PerBatch::default(),
             merged: Mutex::default(),
         }
@@ -78,7 +81,7 @@ impl<K: Key, V: Value, F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync> Shuf
     fn lanes(&self, run: &mut JobRun<'_>) -> Result<Vec<Lane<K, V>>, EngineError> {
         let prepared = self.feed.prepare(run)?;
         let batch = run.batch;
-        let make = || Lane::new(self.combining, self.partitions, &self.pool);
+        let make = || Lane::new(self.combining, self.partitions, &self.pool, self.hasher.clone());
         run.stage(Stage::Combine, prepared.partitions, prepared.records, make, |lane, partition| {
             self.feed.fill(batch, partition, lane, &self.combine)
         })

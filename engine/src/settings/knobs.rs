@@ -2,8 +2,8 @@
 
 use super::value::{self, ValueError, assign};
 use super::{
-    CodecKind, Combine, Compression, Knob, KnobKind, Overload, PoolKind, Settings, format_bytes, format_duration_ns,
-    format_rate, parse_bytes, parse_duration_ns, parse_rate,
+    CodecKind, Combine, Compression, Hasher, Knob, KnobKind, Overload, PoolKind, Settings, format_bytes,
+    format_duration_ns, format_rate, parse_bytes, parse_duration_ns, parse_rate,
 };
 
 const POOLS: &[(&str, PoolKind)] =
@@ -22,6 +22,9 @@ const COMBINES: &[(&str, Combine)] =
     &[("always", Combine::Always), ("never", Combine::Never), ("adaptive", Combine::Adaptive)];
 const OVERLOADS: &[(&str, Overload)] =
     &[("queue", Overload::Queue), ("block", Overload::Block), ("merge", Overload::Merge), ("shed", Overload::Shed)];
+
+const HASHERS: &[(&str, Hasher)] =
+    &[("mum", Hasher::Mum), ("foldhash", Hasher::Foldhash), ("siphash", Hasher::Siphash)];
 
 pub(super) fn compression_word(compression: Compression) -> String {
     value::word_of(COMPRESSIONS, compression)
@@ -122,6 +125,17 @@ pub static KNOBS: &[Knob<Settings>] = &[
         spark: None,
         get: |settings| value::word_of(COMBINES, settings.combine),
         set: |settings, text| assign(&mut settings.combine, value::parse_word(COMBINES, text)),
+    },
+    Knob {
+        name: "hasher",
+        kind: KnobKind::Choice(&["mum", "foldhash", "siphash"]),
+        range: "mum, foldhash, siphash",
+        default: "mum",
+        trades: "mum, one multiplication for a short key, and foldhash are fast, but whoever knows them can send keys that all \
+                 collide; siphash has a secret key, drawn for each run, so that partitions hold other keys in each",
+        spark: None,
+        get: |settings| value::word_of(HASHERS, settings.hasher),
+        set: |settings, text| assign(&mut settings.hasher, value::parse_word(HASHERS, text)),
     },
     Knob {
         name: "overload",
