@@ -3,7 +3,7 @@
 use downbeat_engine::clock::ManualClock;
 use downbeat_engine::metrics::{BatchListener, BatchReport};
 use downbeat_engine::record::{Family, Pair, Text};
-use downbeat_engine::settings::{CodecKind, Combine, Compression};
+use downbeat_engine::settings::{CodecKind, Combine, Compression, Hasher};
 use downbeat_engine::storage::{Disk, SimulatedDisk, Storage};
 use downbeat_engine::{DStream, EngineError, Settings, StreamingContext};
 use proptest::prelude::*;
@@ -24,9 +24,11 @@ pub(crate) fn any_exchange() -> impl Strategy<Value = Settings> {
     let codecs = prop::sample::select(&CODECS[..]);
     let compressions = prop::sample::select(&[Compression::None, Compression::Lz4, Compression::Zstd][..]);
     let combines = prop::sample::select(&[Combine::Always, Combine::Never, Combine::Adaptive][..]);
-    (codecs, compressions, combines, any::<bool>()).prop_map(|(codec, compression, combine, buffer_reuse)| {
+    let hashers = prop::sample::select(&[Hasher::Mum, Hasher::Foldhash, Hasher::Siphash][..]);
+    let all = (codecs, compressions, combines, hashers, any::<bool>());
+    all.prop_map(|(codec, compression, combine, hasher, buffer_reuse)| {
         let compression = if codec == CodecKind::None { Compression::None } else { compression };
-        Settings { codec, compression, combine, buffer_reuse, ..Settings::default() }
+        Settings { codec, compression, combine, hasher, buffer_reuse, ..Settings::default() }
     })
 }
 

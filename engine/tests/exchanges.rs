@@ -3,7 +3,7 @@
 use crate::bench::{Bench, CODECS, INTERVAL_NS, START_NS, any_exchange, collect, collect_counts};
 use downbeat_engine::metrics::Exchanged;
 use downbeat_engine::record::{Pair, Text};
-use downbeat_engine::settings::{CodecKind, Combine, Compression};
+use downbeat_engine::settings::{CodecKind, Combine, Compression, Hasher};
 use downbeat_engine::{DStream, EngineError, Settings};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -123,6 +123,33 @@ fn compression_without_a_codec_is_refused_with_what_to_do() {
         assert!(matches!(error, EngineError::Setting { knob: "compression", .. }));
         assert!(error.to_string().contains("set a codec, such as rkyv, or compression = none"), "{error}");
         assert!(Settings { compression, codec: CodecKind::Json, ..Settings::default() }.validate().is_ok());
+    }
+}
+
+/// How many of 1,000 keys are in the fullest of four partitions, all of them chosen so that mum makes the same of them.
+fn fullest_partition(hasher: Hasher) -> u64 {
+    // What comes behind eight bytes that make one factor of the product 0 leaves no trace in it.
+    let blind = 0x9E37_79B9_7F4A_7C15u64.to_le_bytes();
+    let mut bench = Bench::new(Settings { hasher, partitions: Some(4), ..Settings::default() });
+    let (feed, pairs) = bench.context.queue_stream::<Pair<Text, u64>>();
+    let counts = pairs.reduce_by_key(|a, b| a + b);
+    let sizes = counts.map_partitions::<u64>(|part, out| out(part.len() as u64));
+    let (sizes, sums) = (collect(&sizes, |size| size), collect(&counts, |(_, sum)| sum));
+    bench.context.start().expect("starts");
+    let keys: Vec<Vec<u8>> = (0..1_000u64).map(|number| [blind, number.to_le_bytes()].concat()).collect();
+    feed.push(keys.iter().chain(&keys).map(|key| (&key[..], 1))).expect("not stopped");
+    bench.tick();
+    assert_eq!(sums.lock().expect("no panic")[0], vec![2; 1_000], "{hasher:?}");
+    let sizes = sizes.lock().expect("no panic");
+    sizes[0].iter().copied().max().unwrap_or_default()
+}
+
+#[test]
+fn keys_chosen_to_collide_under_one_hash_do_not_under_others() {
+    assert_eq!(fullest_partition(Hasher::Mum), 1_000);
+    for hasher in [Hasher::Foldhash, Hasher::Siphash] {
+        let keys = fullest_partition(hasher);
+        assert!(keys < 400, "{keys} of 1,000 in one of four partitions, {hasher:?}");
     }
 }
 

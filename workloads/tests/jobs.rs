@@ -1,7 +1,7 @@
 //! Each job of the catalog agrees with its oracle, whatever the settings, and not when something is planted.
 
 use crate::harness::{MS, run_job};
-use downbeat_engine::settings::{CodecKind, PoolKind, Settings};
+use downbeat_engine::settings::{CodecKind, Combine, Compression, Hasher, PoolKind, Settings};
 use downbeat_engine::{EngineError, StreamingContext};
 use downbeat_workloads::answers::{Answers, BatchKey};
 use downbeat_workloads::catalog::{CATALOG, find_job};
@@ -21,22 +21,40 @@ fn load() -> LoadSettings {
     LoadSettings { rate_per_s: 20_000.0, ring_bytes: 20_000, window_ns: 3 * INTERVAL_NS, ..LoadSettings::default() }
 }
 
+const CODECS: [CodecKind; 6] =
+    [CodecKind::None, CodecKind::Rkyv, CodecKind::Bitcode, CodecKind::Postcard, CodecKind::Wincode, CodecKind::Json];
+
+/// Every codec, pool and way to combine, each with some number of partitions, compression and hash.
+fn every_exchange() -> Vec<Settings> {
+    let mut every = Vec::new();
+    for codec in CODECS {
+        for pool in [PoolKind::Rayon, PoolKind::Pinned, PoolKind::Sequential] {
+            for combine in [Combine::Always, Combine::Never, Combine::Adaptive] {
+                // Steps without a common divisor, so that each value of the one meets each of the others.
+                let number = every.len();
+                let compressions = [Compression::None, Compression::Lz4, Compression::Zstd];
+                let compression =
+                    if codec == CodecKind::None { Compression::None } else { compressions[number % 5 % 3] };
+                let hasher = [Hasher::Mum, Hasher::Foldhash, Hasher::Siphash][number % 7 % 3];
+                let partitions = Some(1 + number % 4);
+                every.push(Settings { codec, pool, combine, compression, hasher, partitions, ..settings() });
+            }
+        }
+    }
+    every
+}
+
 #[test]
-fn every_job_agrees_with_its_oracle_under_every_codec_pool_and_number_of_partitions() {
+fn every_job_agrees_with_its_oracle_under_every_codec_pool_and_way_to_combine() {
     for job in CATALOG {
         let mut finals = Vec::new();
-        for codec in [CodecKind::None, CodecKind::Rkyv, CodecKind::Json] {
-            for pool in [PoolKind::Rayon, PoolKind::Pinned, PoolKind::Sequential] {
-                for partitions in 1..=3 {
-                    let settings = Settings { codec, pool, partitions: Some(partitions), ..settings() };
-                    let run = run_job(*job, &load(), &settings, 6).unwrap();
-                    let case = format!("{} {codec:?} {pool:?} {partitions}", job.name());
-                    assert_eq!(run.ranges.len() as u64, 6 + job.prime_batches(&load(), INTERVAL_NS), "{case}");
-                    assert_eq!(run.check(*job, &load(), INTERVAL_NS), [], "{case}");
-                    assert!(run.summary.finished);
-                    finals.push(run.answers.final_rows());
-                }
-            }
+        for settings in every_exchange() {
+            let run = run_job(*job, &load(), &settings, 6).unwrap();
+            let case = format!("{} {settings:?}", job.name());
+            assert_eq!(run.ranges.len() as u64, 6 + job.prime_batches(&load(), INTERVAL_NS), "{case}");
+            assert_eq!(run.check(*job, &load(), INTERVAL_NS), [], "{case}");
+            assert!(run.summary.finished);
+            finals.push(run.answers.final_rows());
         }
         assert!(
             finals.windows(2).all(|pair| pair[0] == pair[1] && pair[0].as_ref().is_some_and(|rows| !rows.is_empty()))

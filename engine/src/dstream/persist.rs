@@ -20,7 +20,8 @@ pub enum StorageLevel {
     /// As columns, ready to be read (Spark's MEMORY_ONLY).
     #[default]
     Deserialized,
-    /// Encoded by the codec in force (rkyv when there is none), decoded at each reading (Spark's MEMORY_ONLY_SER).
+    /// Encoded by the codec in force (rkyv when there is none) but not compressed, decoded at each reading (Spark's
+    /// MEMORY_ONLY_SER).
     Serialized,
 }
 

@@ -134,10 +134,89 @@ impl Hashing for OtherHasher {
         (hash, hash)
     }
 
+    // Called, so that the loops over keys stay as small as they are for the default alone.
+    #[inline(never)]
     fn record<T: Hash>(&self, record: &T) -> u64 {
         match self {
             OtherHasher::Foldhash => foldhash::fast::FixedState::default().hash_one(record),
             OtherHasher::Siphash(state) => state.hash_one(record),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{Arena, Roster, Table};
+    use crate::record::{Own, Pair, Text};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn every() -> [KeyHasher; 3] {
+        [Hasher::Mum, Hasher::Foldhash, Hasher::Siphash].map(KeyHasher::of)
+    }
+
+    /// A stored key hashes as it did when it was looked for.
+    fn agrees<K: Key>(hasher: &KeyHasher, view: K::View<'_>) -> u64 {
+        let mut arena = Arena::default();
+        let probe = hasher.probe::<K>(view);
+        let stored = K::store(&probe, &mut arena);
+        assert!(K::matches(&stored, &probe, &arena));
+        assert_eq!(K::stored_hash(&stored, hasher), K::hash(&probe));
+        let mut group = Vec::new();
+        hasher.probe_each::<K, _>(&[view, view], |view| *view, |_, probe| group.push(K::hash(&probe)));
+        assert_eq!(group, [K::hash(&probe); 2]);
+        K::hash(&probe)
+    }
+
+    proptest! {
+        #[test]
+        fn stored_keys_hash_as_they_did(text in prop::collection::vec(any::<u8>(), 0..40), number in any::<i64>()) {
+            let own = String::from_utf8_lossy(&text).into_owned();
+            for hasher in every() {
+                agrees::<Text>(&hasher, &text);
+                agrees::<i64>(&hasher, number);
+                agrees::<u32>(&hasher, number as u32);
+                agrees::<Own<String>>(&hasher, &own);
+                agrees::<Pair<Text, Pair<i64, Own<String>>>>(&hasher, (&text, (number, &own)));
+            }
+        }
+
+        #[test]
+        fn tables_and_rosters_hold_the_same_under_every_hash(keys in prop::collection::vec("[ab]{0,3}|[ab]{16,18}", 0..400), keep in 1usize..4) {
+            let views: Vec<&[u8]> = keys.iter().map(|key| key.as_bytes()).collect();
+            let mut expected = BTreeMap::<&[u8], u64>::new();
+            views.iter().for_each(|key| *expected.entry(key).or_default() += 1);
+            expected.retain(|key, _| key.len() % keep == 0);
+            for hasher in every() {
+                let mut table = Table::<Text, u64>::new(hasher.clone());
+                table.change_each(views.iter().map(|view| (*view, ())), |(), count| { *count += 1; true });
+                table.change_each(views.iter().filter(|view| view.len() % keep != 0).map(|view| (*view, ())), |(), _| false);
+                prop_assert_eq!(table.compacted().iter().map(|(key, count)| (key.to_vec(), *count)).collect::<BTreeMap<_, _>>(),
+                    expected.iter().map(|(key, count)| (key.to_vec(), *count)).collect());
+                let mut roster = Roster::<Text, u64>::new(hasher);
+                roster.place_each(&views, |view| *view, |_, _, count| *count += 1);
+                roster.retain(|_, key, _| key.len() % keep == 0);
+                roster.tidy();
+                roster.place_each(&views, |view| *view, |_, _, _| ());
+                roster.retain(|_, key, _| key.len() % keep == 0);
+                let held: BTreeMap<&[u8], u64> = roster.iter().map(|(key, count)| (key, *count)).collect();
+                prop_assert_eq!(held, expected.clone());
+            }
+        }
+    }
+
+    #[test]
+    fn each_hash_is_another_and_siphash_another_in_each_context() {
+        let hashes = |text: &[u8], number| {
+            let [mum, foldhash, siphash] = every();
+            let again = KeyHasher::of(Hasher::Siphash);
+            [mum, foldhash, siphash, again]
+                .map(|hasher| (agrees::<Text>(&hasher, text), agrees::<u64>(&hasher, number)))
+        };
+        let hashes = [hashes(b"a", 1), hashes(b"a text of more than sixteen bytes", 2)].concat();
+        let texts: std::collections::BTreeSet<u64> = hashes.iter().map(|(text, _)| *text).collect();
+        let numbers: std::collections::BTreeSet<u64> = hashes.iter().map(|(_, number)| *number).collect();
+        assert_eq!((texts.len(), numbers.len()), (8, 8));
     }
 }

@@ -14,7 +14,7 @@ use super::function::{
 use super::program::{Input, Op, Output, Program, Step};
 use super::{cases, naive};
 use downbeat_engine::Settings;
-use downbeat_engine::settings::{CodecKind, Combine, Compression, PoolKind};
+use downbeat_engine::settings::{self, CodecKind, Combine, Compression, PoolKind};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
@@ -100,9 +100,11 @@ fn exchanges() -> impl Strategy<Value = Settings> {
     ]);
     let compressions = prop::sample::select(vec![Compression::None, Compression::Lz4, Compression::Zstd]);
     let combines = prop::sample::select(vec![Combine::Always, Combine::Never, Combine::Adaptive]);
-    (codecs, compressions, combines).prop_map(|(codec, compression, combine)| {
+    let hashers =
+        prop::sample::select(vec![settings::Hasher::Mum, settings::Hasher::Foldhash, settings::Hasher::Siphash]);
+    (codecs, compressions, combines, hashers).prop_map(|(codec, compression, combine, hasher)| {
         let compression = if codec == CodecKind::None { Compression::None } else { compression };
-        Settings { codec, compression, combine, ..Settings::default() }
+        Settings { codec, compression, combine, hasher, ..Settings::default() }
     })
 }
 
