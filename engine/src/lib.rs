@@ -42,4 +42,4 @@ pub use settings::Settings;
 
 // What the macro `record!` derives with.
 #[doc(hidden)]
-pub use {rkyv, serde};
+pub use {bitcode, rkyv, serde, wincode};

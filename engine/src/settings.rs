@@ -31,8 +31,53 @@ pub enum CodecKind {
     None,
     /// rkyv, validated and read in place.
     Rkyv,
+    /// bitcode, which packs the numbers of a column into as few bits as the largest of them needs.
+    Bitcode,
+    /// postcard, numbers of variable length.
+    Postcard,
+    /// wincode, numbers as they lie in memory.
+    Wincode,
     /// JSON text, decoded to owned columns.
     Json,
+}
+
+/// How encoded blocks are compressed. It emulates a wire that is slower than memory: without a codec there is nothing to compress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// They are not.
+    None,
+    /// LZ4 in block format.
+    Lz4,
+    /// Zstandard at level 1.
+    Zstd,
+}
+
+/// Whether records that are reduced by key are combined on the threads that have them, before they go to their partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combine {
+    /// Each lane combines what it can: a key crosses the exchange once per lane.
+    Always,
+    /// No record is combined before it is in its partition.
+    Never,
+    /// A lane combines until [`ADAPTIVE_SAMPLE_RECORDS`](Self::ADAPTIVE_SAMPLE_RECORDS) of a batch have shown that it does not pay:
+    /// when more than four fifths of them have keys of their own, it sends the rest as they come.
+    Adaptive,
+}
+
+impl Combine {
+    /// Records of one lane and batch after which an adaptive lane decides.
+    pub const ADAPTIVE_SAMPLE_RECORDS: u64 = 10_000;
+}
+
+/// The hash by which keys find their partition and their slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hasher {
+    /// Multiply and mix: keys of up to 16 bytes are hashed in registers by one multiplication; foldhash for keys of one's own types.
+    Mum,
+    /// foldhash for all keys.
+    Foldhash,
+    /// SipHash-1-3 with a key that is drawn for each context: no sender can choose keys that collide.
+    Siphash,
 }
 
 /// What gives when batches are cut faster than they are processed. Whatever it is, held bytes are bounded, each tick yields a
@@ -68,6 +113,12 @@ pub struct Settings {
     pub concurrent_jobs: usize,
     /// How records cross an exchange.
     pub codec: CodecKind,
+    /// How encoded blocks are compressed.
+    pub compression: Compression,
+    /// Whether records are combined before an exchange.
+    pub combine: Combine,
+    /// The hash of keys.
+    pub hasher: Hasher,
     /// What gives when batches are cut faster than they are processed.
     pub overload: Overload,
     /// Batches that may wait; what happens then, `overload` says.
@@ -108,6 +159,9 @@ impl Default for Settings {
             pool: PoolKind::Rayon,
             concurrent_jobs: 1,
             codec: CodecKind::None,
+            compression: Compression::None,
+            combine: Combine::Always,
+            hasher: Hasher::Mum,
             overload: Overload::Queue,
             queue_capacity: 8,
             memory_limit_bytes: 1 << 30,
@@ -196,6 +250,14 @@ impl Settings {
         }
         if self.concurrent_jobs == 0 || self.concurrent_jobs > 64 {
             return refuse("concurrent_jobs", self.concurrent_jobs.to_string(), "must be 1 to 64");
+        }
+        if self.compression != Compression::None && self.codec == CodecKind::None {
+            return refuse(
+                "compression",
+                knobs::compression_word(self.compression),
+                "needs a codec: with codec = none records cross as they are and there are no bytes to compress; \
+                 set a codec, such as rkyv, or compression = none",
+            );
         }
         self.validate_rates()?;
         if self.queue_capacity == 0 {

@@ -9,6 +9,8 @@ mod live;
 mod concurrency;
 /// Watched directories: which files, when, and what goes wrong with them.
 mod directory;
+/// Codecs, compression, combining: what they change, and what not.
+mod exchanges;
 /// User code that panics, jobs that cannot work.
 mod failures;
 /// Lines from a real HTTP server.

@@ -1,6 +1,6 @@
 //! Whole batches and whole partitions: reduce, glom, map_partitions, repartition, sort_by, take, transform, persist, remember.
 
-use crate::bench::{Bench, Collected, INTERVAL_NS, START_NS, collect, collect_counts, refusal};
+use crate::bench::{Bench, CODECS, Collected, INTERVAL_NS, START_NS, collect, collect_counts, refusal};
 use downbeat_engine::dstream::StorageLevel;
 use downbeat_engine::record::{Pair, Text};
 use downbeat_engine::settings::CodecKind;
@@ -43,7 +43,7 @@ fn reduce_gives_one_record_and_none_for_an_empty_batch() {
 
 #[test]
 fn repartition_gives_exactly_so_many_partitions_and_map_partitions_sees_each_also_empty_ones() {
-    for codec in [CodecKind::None, CodecKind::Rkyv, CodecKind::Json] {
+    for codec in CODECS {
         let input: [&[u64]; 3] = [&[1, 2, 3, 4, 5, 6], &[], &[7]];
         let settings = Settings { codec, ..Settings::default() };
         let (seen, _) = run_numbers(settings.clone(), &input, |numbers| {

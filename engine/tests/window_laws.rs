@@ -1,6 +1,6 @@
 //! Every form of window against a plain computation over the batches: whatever the lengths, the settings, the failures.
 
-use crate::bench::{Bench, Collected, INTERVAL, INTERVAL_NS, START_NS, collect};
+use crate::bench::{Bench, Collected, INTERVAL, INTERVAL_NS, START_NS, any_exchange, collect};
 use downbeat_engine::record::{Pair, Text};
 use downbeat_engine::settings::CodecKind;
 use downbeat_engine::{DStream, Settings};
@@ -123,13 +123,10 @@ fn agree(settings: Settings, input: &[Input], [length, slide, parent]: [u32; 3])
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let codecs = prop_oneof![Just(CodecKind::None), Just(CodecKind::Rkyv), Just(CodecKind::Json)];
-    (1usize..4, 1usize..6, codecs, any::<bool>()).prop_map(|(threads, partitions, codec, buffer_reuse)| Settings {
+    (1usize..4, 1usize..6, any_exchange()).prop_map(|(threads, partitions, exchange)| Settings {
         threads,
         partitions: Some(partitions),
-        codec,
-        buffer_reuse,
-        ..Settings::default()
+        ..exchange
     })
 }
 

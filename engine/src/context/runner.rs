@@ -176,6 +176,7 @@ impl Runner {
             rate_limit_per_s: batch.allotments.iter().find_map(|allotment| allotment.rate_limit_per_s),
             stamps: handed.chain(settled.iter().flat_map(|read| read.stamps.iter().copied())).collect(),
             failure,
+            exchanged: books.exchanged,
             allocations: used.map(|(allocations, _)| allocations),
             allocated_bytes: used.map(|(_, bytes)| bytes),
         }

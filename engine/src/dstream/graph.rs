@@ -4,6 +4,7 @@ use super::versions::Versions;
 use super::{Output, PrintSink, Scheduled, operator};
 use crate::clock::lock;
 use crate::error::EngineError;
+use crate::exchange::KeyHasher;
 use crate::schedule::operator::Operator;
 use crate::settings::Settings;
 use crate::source::input::AnyInput;
@@ -28,6 +29,7 @@ pub struct StopReport {
 /// The graph of a job. Streams of one context share it.
 pub struct Graph {
     settings: Arc<Settings>,
+    hasher: KeyHasher,
     /// Of a batch that a `transform` is given, not of a job.
     one_batch: bool,
     parts: Mutex<Parts>,
@@ -62,6 +64,7 @@ impl Graph {
         let versions = Arc::new(Versions::default());
         let scheduled: Vec<Arc<dyn Scheduled>> = vec![versions.clone()];
         Graph {
+            hasher: KeyHasher::of(settings.hasher),
             settings: Arc::new(settings),
             one_batch: false,
             parts: Mutex::new(Parts { scheduled, ..Parts::default() }),
@@ -77,6 +80,7 @@ impl Graph {
     pub(crate) fn for_one_batch(&self) -> Self {
         Graph {
             settings: self.settings.clone(),
+            hasher: self.hasher.clone(),
             one_batch: true,
             parts: Mutex::default(),
             print_sink: self.print_sink.clone(),
@@ -97,6 +101,11 @@ impl Graph {
         if self.one_batch {
             self.refuse(operator, "inside `transform` there is one batch only; put it behind the `transform`".into());
         }
+    }
+
+    /// The hash of all keys.
+    pub(crate) fn hasher(&self) -> KeyHasher {
+        self.hasher.clone()
     }
 
     pub(crate) fn settings(&self) -> &Settings {

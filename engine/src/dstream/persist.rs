@@ -6,11 +6,11 @@ use super::source::push_column;
 use super::{DStream, Made, Node, Prepared, Scheduled, Sink, room};
 use crate::clock::lock;
 use crate::error::EngineError;
-use crate::exchange::codec::Encoded;
+use crate::exchange::codec::{BlockCodec, Encoded};
 use crate::metrics::Stage;
 use crate::record::{Column, Family};
 use crate::schedule::job::JobRun;
-use crate::settings::CodecKind;
+use crate::settings::{CodecKind, Compression};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ pub enum StorageLevel {
     /// As columns, ready to be read (Spark's MEMORY_ONLY).
     #[default]
     Deserialized,
-    /// Encoded by the codec in force (rkyv when there is none), decoded at each reading (Spark's MEMORY_ONLY_SER).
+    /// Encoded by the codec in force (rkyv when there is none) but not compressed, decoded at each reading (Spark's
+    /// MEMORY_ONLY_SER).
     Serialized,
 }
 
@@ -51,6 +52,11 @@ struct PersistNode<A: Family> {
     kept: PerBatch<Arc<Vec<Kept<A>>>>,
 }
 
+/// How a partition is encoded: not compressed, as that is for the way between threads.
+fn form<A: Family>(codec: CodecKind) -> BlockCodec<A> {
+    BlockCodec::new(codec, Compression::None)
+}
+
 impl<A: Family> PersistNode<A> {
     fn keep(&self, run: &mut JobRun<'_>) -> Result<Arc<Vec<Kept<A>>>, EngineError> {
         let prepared = self.parent.prepare(run)?;
@@ -67,7 +73,7 @@ impl<A: Family> PersistNode<A> {
                     None => Kept::Column(gathered.column),
                     Some(codec) => {
                         let records = gathered.column.len() as u64;
-                        Kept::Encoded(Encoded::encode::<A>(codec, &gathered.column)?, records)
+                        Kept::Encoded(form::<A>(codec).encode(&gathered.column)?, records)
                     }
                 };
                 *lock(&made[partition]) = Some(kept);
@@ -93,7 +99,7 @@ impl<A: Family> Node<A> for PersistNode<A> {
         match &kept[partition] {
             Kept::Column(column) => push_column::<A>(column, 0..column.len(), sink),
             Kept::Encoded(encoded, _) => {
-                encoded.for_each_chunk::<A>(&mut A::Column::default(), |chunk| sink.accept(chunk))?;
+                form::<A>(self.codec.unwrap_or(CodecKind::None)).for_each_chunk(encoded, |chunk| sink.accept(chunk))?;
             }
         }
         Ok(())

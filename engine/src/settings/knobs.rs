@@ -2,15 +2,33 @@
 
 use super::value::{self, ValueError, assign};
 use super::{
-    CodecKind, Knob, KnobKind, Overload, PoolKind, Settings, format_bytes, format_duration_ns, format_rate,
-    parse_bytes, parse_duration_ns, parse_rate,
+    CodecKind, Combine, Compression, Hasher, Knob, KnobKind, Overload, PoolKind, Settings, format_bytes,
+    format_duration_ns, format_rate, parse_bytes, parse_duration_ns, parse_rate,
 };
 
 const POOLS: &[(&str, PoolKind)] =
     &[("rayon", PoolKind::Rayon), ("pinned", PoolKind::Pinned), ("sequential", PoolKind::Sequential)];
-const CODECS: &[(&str, CodecKind)] = &[("none", CodecKind::None), ("rkyv", CodecKind::Rkyv), ("json", CodecKind::Json)];
+const CODECS: &[(&str, CodecKind)] = &[
+    ("none", CodecKind::None),
+    ("rkyv", CodecKind::Rkyv),
+    ("bitcode", CodecKind::Bitcode),
+    ("postcard", CodecKind::Postcard),
+    ("wincode", CodecKind::Wincode),
+    ("json", CodecKind::Json),
+];
+const COMPRESSIONS: &[(&str, Compression)] =
+    &[("none", Compression::None), ("lz4", Compression::Lz4), ("zstd", Compression::Zstd)];
+const COMBINES: &[(&str, Combine)] =
+    &[("always", Combine::Always), ("never", Combine::Never), ("adaptive", Combine::Adaptive)];
 const OVERLOADS: &[(&str, Overload)] =
     &[("queue", Overload::Queue), ("block", Overload::Block), ("merge", Overload::Merge), ("shed", Overload::Shed)];
+
+const HASHERS: &[(&str, Hasher)] =
+    &[("mum", Hasher::Mum), ("foldhash", Hasher::Foldhash), ("siphash", Hasher::Siphash)];
+
+pub(super) fn compression_word(compression: Compression) -> String {
+    value::word_of(COMPRESSIONS, compression)
+}
 
 /// The engine's knobs, in the order in which they are shown.
 pub static KNOBS: &[Knob<Settings>] = &[
@@ -77,13 +95,47 @@ pub static KNOBS: &[Knob<Settings>] = &[
     },
     Knob {
         name: "codec",
-        kind: KnobKind::Choice(&["none", "rkyv", "json"]),
-        range: "none, rkyv, json",
+        kind: KnobKind::Choice(&["none", "rkyv", "bitcode", "postcard", "wincode", "json"]),
+        range: "none, rkyv, bitcode, postcard, wincode, json",
         default: "none",
-        trades: "what an exchange over a wire would cost; none moves the tables and is the upper bound",
+        trades: "what an exchange over a wire would cost; none moves the tables and is the upper bound; rkyv is read in place, \
+                 bitcode has the fewest bytes, wincode copies memory, postcard and json are what others speak",
         spark: Some("spark.serializer"),
         get: |settings| value::word_of(CODECS, settings.codec),
         set: |settings, text| assign(&mut settings.codec, value::parse_word(CODECS, text)),
+    },
+    Knob {
+        name: "compression",
+        kind: KnobKind::Choice(&["none", "lz4", "zstd"]),
+        range: "none, lz4, zstd",
+        default: "none",
+        trades: "fewer bytes of encoded blocks against the time to compress them, which pays on a wire that is slower than \
+                 memory; needs a codec",
+        spark: Some("spark.io.compression.codec"),
+        get: |settings| compression_word(settings.compression),
+        set: |settings, text| assign(&mut settings.compression, value::parse_word(COMPRESSIONS, text)),
+    },
+    Knob {
+        name: "combine",
+        kind: KnobKind::Choice(&["always", "never", "adaptive"]),
+        range: "always, never, adaptive",
+        default: "always",
+        trades: "fewer records through the exchange against a table on each thread, which is wasted when most keys come once; \
+                 adaptive looks at 10000 records and stops combining when more than 80 % of them have keys of their own",
+        spark: None,
+        get: |settings| value::word_of(COMBINES, settings.combine),
+        set: |settings, text| assign(&mut settings.combine, value::parse_word(COMBINES, text)),
+    },
+    Knob {
+        name: "hasher",
+        kind: KnobKind::Choice(&["mum", "foldhash", "siphash"]),
+        range: "mum, foldhash, siphash",
+        default: "mum",
+        trades: "mum, one multiplication for a short key, and foldhash are fast, but whoever knows them can send keys that all \
+                 collide; siphash has a secret key, drawn for each run, so that partitions hold other keys in each",
+        spark: None,
+        get: |settings| value::word_of(HASHERS, settings.hasher),
+        set: |settings, text| assign(&mut settings.hasher, value::parse_word(HASHERS, text)),
     },
     Knob {
         name: "overload",

@@ -5,7 +5,7 @@ use super::span::Span;
 use crate::dstream::shuffle::{ShuffleNode, push_groups};
 use crate::dstream::{DStream, Node, Prepared, Scheduled, Sink};
 use crate::error::EngineError;
-use crate::exchange::{Dense, Key, Table, Value};
+use crate::exchange::{Dense, Key, KeyHasher, Table, Value};
 use crate::record::Pair;
 use crate::schedule::job::JobRun;
 use crate::schedule::operator::Operator;
@@ -36,7 +36,7 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
     ) -> DStream<Pair<K, V>> {
         let reduced = self.shuffled(combine, operator);
         let partitions = reduced.partitions();
-        let keyed = Keyed { reduced, per_key, operator, keys: PhantomData };
+        let keyed = Keyed { reduced, per_key, hasher: self.graph.hasher(), operator, keys: PhantomData };
         let node = Arc::new(KeyedWindow { carried: Carried::new(keyed, span, partitions) });
         self.graph.schedule(node.clone());
         DStream::new(node, self.graph.clone(), span.slide_batches)
@@ -47,6 +47,7 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
 struct Keyed<K: Key, V: Value, F, P> {
     reduced: Arc<ShuffleNode<K, V, F>>,
     per_key: P,
+    hasher: KeyHasher,
     operator: Operator,
     keys: PhantomData<fn() -> K>,
 }
@@ -60,6 +61,10 @@ where
 {
     type Pane = Dense<K, V::Owned>;
     type State = Table<K, P::State>;
+
+    fn start(&self) -> Self::State {
+        Table::new(self.hasher.clone())
+    }
 
     fn come(&self, state: &mut Self::State, pane: &Self::Pane) {
         self.operator.enter();
