@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Collected, INTERVAL, INTERVAL_NS, START_NS, collect};
 use downbeat_engine::record::{Pair, Text};
-use downbeat_engine::settings::CodecKind;
+use downbeat_engine::settings::{CodecKind, WindowMethod};
 use downbeat_engine::{DStream, Settings};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -124,13 +124,18 @@ fn agree(settings: Settings, input: &[Input], [length, slide, parent]: [u32; 3])
 
 fn settings() -> impl Strategy<Value = Settings> {
     let codecs = prop_oneof![Just(CodecKind::None), Just(CodecKind::Rkyv), Just(CodecKind::Json)];
-    (1usize..4, 1usize..6, codecs, any::<bool>()).prop_map(|(threads, partitions, codec, buffer_reuse)| Settings {
-        threads,
-        partitions: Some(partitions),
-        codec,
-        buffer_reuse,
-        ..Settings::default()
-    })
+    // `inverse` is what `auto` does where there is one, and refused for the others.
+    let methods = prop_oneof![Just(WindowMethod::Auto), Just(WindowMethod::Recompute), Just(WindowMethod::Daba)];
+    (1usize..4, 1usize..6, codecs, any::<bool>(), methods).prop_map(
+        |(threads, partitions, codec, buffer_reuse, window_method)| Settings {
+            threads,
+            partitions: Some(partitions),
+            codec,
+            buffer_reuse,
+            window_method,
+            ..Settings::default()
+        },
+    )
 }
 
 fn input() -> impl Strategy<Value = Vec<Input>> {
@@ -144,7 +149,7 @@ fn input() -> impl Strategy<Value = Vec<Input>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(144))]
     #[test]
     fn every_form_agrees_with_a_plain_computation(
         settings in settings(),

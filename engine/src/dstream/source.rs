@@ -19,14 +19,22 @@ impl<R: Family> Node<R> for SourceNode<R> {
     }
 
     fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<R>) -> Result<(), EngineError> {
-        for part in &self.input.blocks(batch)[partition].parts {
+        let block = &self.input.blocks(batch)[partition];
+        if let Some(encoded) = &block.encoded {
+            encoded.for_each_chunk::<R>(&mut R::Column::default(), |chunk| sink.accept(chunk))?;
+        }
+        for part in &block.parts {
             push_column::<R>(&part.column, part.range.clone(), sink);
         }
         Ok(())
     }
 
     fn push_columns(&self, batch: u64, partition: usize, visit: &mut dyn FnMut(&R::Column, Range<usize>)) -> bool {
-        for part in &self.input.blocks(batch)[partition].parts {
+        let block = &self.input.blocks(batch)[partition];
+        if block.encoded.is_some() {
+            return false;
+        }
+        for part in &block.parts {
             visit(&part.column, part.range.clone());
         }
         true
