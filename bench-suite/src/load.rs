@@ -55,6 +55,7 @@ impl Load {
     pub(crate) fn check(settings: &TrialSettings, job: &dyn Job) -> Result<(), Failure> {
         // Reads recorded times too, if there are any.
         settings.load.schedule(0, None).map_err(failure)?;
+        settings.run.validate()?;
         let context = StreamingContext::new(settings.engine.clone())?;
         let (_, lines) = context.queue_stream::<Text>();
         job.build(&lines, &settings.load, settings.engine.interval_ns, &Arc::new(Answers::new(false)))?;
@@ -212,10 +213,7 @@ impl Load {
 }
 
 fn settings(spec: &TrialSpec) -> Result<TrialSettings, Failure> {
-    let mut settings = TrialSettings::default();
-    for (name, value) in &spec.settings {
-        settings.set(name, value).map_err(|error| Failure::usage(format!("the plan's {name} = {value}: {error}")))?;
-    }
+    let mut settings = spec.trial_settings()?;
     settings.load.line_limit_bytes = settings.engine.line_limit_bytes;
     if let Source::File { path, again } = &spec.source {
         (settings.load.input, settings.load.input_loop) = (Some(path.clone()), *again);

@@ -1,7 +1,9 @@
 //! The plan: everything about a trial is known before it starts, and is handed to its process as one versioned file.
 
 use crate::cli::Resolved;
+use crate::failure::Failure;
 use crate::run_settings::RunSettings;
+use crate::settings::TrialSettings;
 use crate::source::Source;
 use downbeat_engine::settings::Settings;
 use serde::{Deserialize, Serialize};
@@ -75,6 +77,21 @@ pub struct TrialSpec {
     pub status: PathBuf,
 }
 
+impl TrialSpec {
+    /// The settings, read from their names and values.
+    ///
+    /// # Errors
+    /// A name or a value that this build does not know (exit 2).
+    pub(crate) fn trial_settings(&self) -> Result<TrialSettings, Failure> {
+        let mut settings = TrialSettings::default();
+        for (name, value) in &self.settings {
+            let refused = |error| Failure::usage(format!("the plan's {name} = {value}: {error}"));
+            settings.set(name, value).map_err(refused)?;
+        }
+        Ok(settings)
+    }
+}
+
 /// Batches to be judged and the warm-up before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Length {
@@ -125,7 +142,6 @@ pub fn time_limit_ns(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::TrialSettings;
 
     fn resolved(given: &[(&str, &str)]) -> Resolved {
         let mut settings = TrialSettings::default();

@@ -17,6 +17,7 @@
 //! # Ok::<(), downbeat_engine::EngineError>(())
 //! ```
 
+mod affinity;
 pub mod allocator;
 pub mod block;
 pub mod clock;

@@ -95,6 +95,8 @@ pub struct BatchReport {
     pub records: u64,
     /// Their payload bytes.
     pub bytes: u64,
+    /// Bytes that its blocks took in memory: as many, unless `storage` keeps them encoded.
+    pub held_bytes: u64,
     /// Blocks: the tasks of the first stage.
     pub blocks: u64,
     /// Sequence number of the first record (of the first input).

@@ -96,6 +96,29 @@ pub enum Overload {
     Shed,
 }
 
+/// In which form received records are kept until a task reads them. The answer is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageForm {
+    /// As columns, ready to be read; what a sender shares is not copied.
+    Deserialized,
+    /// Encoded by rkyv when their block is closed, on the sender's time, and decoded by each task that reads it.
+    Serialized,
+}
+
+/// How a reduction over a window is carried from slide to slide. The answer is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowMethod {
+    /// `Inverse` where the reduction has an inverse, `Daba` where not.
+    Auto,
+    /// All panes of the window are combined anew at each slide: nothing is done while the window does not slide, and
+    /// everything when it does.
+    Recompute,
+    /// What goes is taken out again. A reduction without an inverse is refused.
+    Inverse,
+    /// Each key keeps its values of the window and their partial combinations; an inverse is not used.
+    Daba,
+}
+
 /// Everything about an engine that can be tuned. Values are checked when a context is made of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -109,6 +132,8 @@ pub struct Settings {
     pub partitions: Option<usize>,
     /// How tasks are spread over threads.
     pub pool: PoolKind,
+    /// Keep each thread that runs tasks on a core of its own, and those who bring records off these cores.
+    pub pin_cores: bool,
     /// Batches that may be processed at the same time, each by a thread of its own.
     pub concurrent_jobs: usize,
     /// How records cross an exchange.
@@ -123,6 +148,9 @@ pub struct Settings {
     pub overload: Overload,
     /// Batches that may wait; what happens then, `overload` says.
     pub queue_capacity: usize,
+    /// In which form received records, and persisted ones of [`StorageLevel::AsSet`](crate::dstream::StorageLevel::AsSet), are
+    /// kept.
+    pub storage: StorageForm,
     /// Bytes of received records that may be held for batches not yet done; beyond it the senders are blocked.
     pub memory_limit_bytes: u64,
     /// Records per second that each receiver may bring; `None` is no limit.
@@ -143,6 +171,8 @@ pub struct Settings {
     pub line_limit_bytes: usize,
     /// Pause before a receiver that failed is started again.
     pub restart_delay_ns: u64,
+    /// How reductions over windows are carried from slide to slide.
+    pub window_method: WindowMethod,
     /// Keep emptied tables and buffers for the next batch.
     pub buffer_reuse: bool,
     /// Time every task and count per batch; off only to measure what that costs.
@@ -157,6 +187,7 @@ impl Default for Settings {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             partitions: None,
             pool: PoolKind::Rayon,
+            pin_cores: false,
             concurrent_jobs: 1,
             codec: CodecKind::None,
             compression: Compression::None,
@@ -164,6 +195,7 @@ impl Default for Settings {
             hasher: Hasher::Mum,
             overload: Overload::Queue,
             queue_capacity: 8,
+            storage: StorageForm::Deserialized,
             memory_limit_bytes: 1 << 30,
             max_rate_per_s: None,
             backpressure: false,
@@ -174,6 +206,7 @@ impl Default for Settings {
             pid_min_rate_per_s: 100.0,
             line_limit_bytes: 1 << 20,
             restart_delay_ns: 2_000_000_000,
+            window_method: WindowMethod::Auto,
             buffer_reuse: true,
             metrics: true,
         }

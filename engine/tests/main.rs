@@ -41,6 +41,8 @@ mod saves;
 mod socket;
 /// State across batches: updates, time-outs, failures.
 mod state;
+/// In which form received records are kept.
+mod storage;
 /// Ticks, labels, priming, the life of a context.
 mod time;
 /// Whole batches and partitions: reduce, glom, repartition, sort_by, transform, persist, remember.

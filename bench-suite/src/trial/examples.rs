@@ -15,6 +15,7 @@ pub(super) fn report(index: u64, first_sequence: u64, end_sequence: u64) -> Batc
         has_job: true,
         records: end_sequence - first_sequence,
         bytes: 0,
+        held_bytes: 0,
         blocks: 0,
         first_sequence,
         end_sequence,

@@ -6,7 +6,7 @@ use crate::clock::lock;
 use crate::error::EngineError;
 use crate::exchange::KeyHasher;
 use crate::schedule::operator::Operator;
-use crate::settings::Settings;
+use crate::settings::{KNOBS, Settings, WindowMethod, find_knob};
 use crate::source::input::AnyInput;
 use crate::source::shared::Shared;
 use crate::storage::Storage;
@@ -57,6 +57,7 @@ struct Build {
     needs_print_sink: Option<Operator>,
     /// Names of the directories that outputs write.
     directories: BTreeSet<String>,
+    has_window_reduction: bool,
 }
 
 impl Graph {
@@ -172,6 +173,11 @@ impl Graph {
         self.storage.clone()
     }
 
+    /// There is a reduction over a window, so `window_method` says something.
+    pub(crate) fn note_window_reduction(&self) {
+        lock(&self.build).has_window_reduction = true;
+    }
+
     pub(crate) fn needs_print_sink(&self, operator: Operator) {
         lock(&self.build).needs_print_sink.get_or_insert(operator);
     }
@@ -189,6 +195,11 @@ impl Graph {
             return Err(refused);
         }
         let build = lock(&self.build);
+        if !build.has_window_reduction && self.settings.window_method != WindowMethod::Auto {
+            let value = find_knob(KNOBS, "window_method").map_or_else(String::new, |knob| (knob.get)(&self.settings));
+            let rule = "the job reduces no window, so it would change nothing; leave it at auto";
+            return Err(EngineError::Setting { knob: "window_method", value, rule });
+        }
         if lock(&self.parts).outputs.is_empty() {
             let problem = "no output operation, so there is nothing to do; add one, for example `print`".into();
             return Err(EngineError::Job { operator: "start".into(), problem });

@@ -10,30 +10,41 @@ use crate::exchange::codec::{BlockCodec, Encoded};
 use crate::metrics::Stage;
 use crate::record::{Column, Family};
 use crate::schedule::job::JobRun;
-use crate::settings::{CodecKind, Compression};
+use crate::settings::{CodecKind, Compression, Settings, StorageForm};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// How a persisted stream is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StorageLevel {
-    /// As columns, ready to be read (Spark's MEMORY_ONLY).
+    /// As the setting `storage` says.
     #[default]
+    AsSet,
+    /// As columns, ready to be read (Spark's MEMORY_ONLY).
     Deserialized,
     /// Encoded by the codec in force (rkyv when there is none) but not compressed, decoded at each reading (Spark's
     /// MEMORY_ONLY_SER).
     Serialized,
 }
 
+impl StorageLevel {
+    /// By what records are encoded, if they are.
+    fn codec(self, settings: &Settings) -> Option<CodecKind> {
+        let is_serialized = match self {
+            StorageLevel::AsSet => settings.storage == StorageForm::Serialized,
+            StorageLevel::Deserialized => false,
+            StorageLevel::Serialized => true,
+        };
+        let codec = if settings.codec == CodecKind::None { CodecKind::Rkyv } else { settings.codec };
+        is_serialized.then_some(codec)
+    }
+}
+
 impl<A: Family> DStream<A> {
     /// The same records, computed once per batch however many operators and outputs read them.
     #[track_caller]
     pub fn persist(&self, level: StorageLevel) -> DStream<A> {
-        let codec = match (level, self.graph.settings().codec) {
-            (StorageLevel::Deserialized, _) => None,
-            (StorageLevel::Serialized, CodecKind::None) => Some(CodecKind::Rkyv),
-            (StorageLevel::Serialized, codec) => Some(codec),
-        };
+        let codec = level.codec(self.graph.settings());
         let node = Arc::new(PersistNode { parent: self.node.clone(), codec, kept: PerBatch::default() });
         self.graph.schedule(node.clone());
         self.derive(node)
@@ -116,5 +127,25 @@ impl<A: Family> Node<A> for PersistNode<A> {
 impl<A: Family> Scheduled for PersistNode<A> {
     fn release(&self, batch: u64) {
         self.kept.take(batch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_setting_decides_for_streams_that_do_not() {
+        let codec =
+            |level: StorageLevel, storage, codec| level.codec(&Settings { storage, codec, ..Settings::default() });
+        for (form, level) in [
+            (StorageForm::Deserialized, StorageLevel::Deserialized),
+            (StorageForm::Serialized, StorageLevel::Serialized),
+        ] {
+            assert_eq!(codec(StorageLevel::AsSet, form, CodecKind::Json), codec(level, form, CodecKind::Json));
+            assert_eq!(codec(StorageLevel::Deserialized, form, CodecKind::Json), None);
+            assert_eq!(codec(StorageLevel::Serialized, form, CodecKind::None), Some(CodecKind::Rkyv));
+            assert_eq!(codec(StorageLevel::Serialized, form, CodecKind::Json), Some(CodecKind::Json));
+        }
     }
 }

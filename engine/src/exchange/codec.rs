@@ -19,6 +19,12 @@ impl Encoded {
         Encoded { plain_bytes: bytes.len(), bytes }
     }
 
+    /// The same without room for more.
+    pub(crate) fn shrunk(mut self) -> Self {
+        self.bytes.shrink_to_fit();
+        self
+    }
+
     /// The encoded bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes

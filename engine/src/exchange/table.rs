@@ -180,8 +180,11 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         self.merge_groups(other.iter(), combine);
     }
 
-    fn merge_groups<'o>(&mut self, others: impl Iterator<Item = (K::View<'o>, &'o O)>, combine: &impl Fn(O, O) -> O)
-    where
+    pub(crate) fn merge_groups<'o>(
+        &mut self,
+        others: impl Iterator<Item = (K::View<'o>, &'o O)>,
+        combine: &impl Fn(O, O) -> O,
+    ) where
         O: 'o,
     {
         let mut groups = arrayvec::ArrayVec::<(K::View<'o>, &'o O), GROUP>::new();
@@ -403,6 +406,10 @@ pub(crate) struct Dense<K: Key, O> {
 }
 
 impl<K: Key, O> Dense<K, O> {
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (K::View<'_>, &O)> {
         self.slots.iter().map(|slot| (K::view(&slot.key, &self.arena), &slot.value))
     }

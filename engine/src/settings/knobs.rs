@@ -2,8 +2,8 @@
 
 use super::value::{self, ValueError, assign};
 use super::{
-    CodecKind, Combine, Compression, Hasher, Knob, KnobKind, Overload, PoolKind, Settings, format_bytes,
-    format_duration_ns, format_rate, parse_bytes, parse_duration_ns, parse_rate,
+    CodecKind, Combine, Compression, Hasher, Knob, KnobKind, Overload, PoolKind, Settings, StorageForm, WindowMethod,
+    format_bytes, format_duration_ns, format_rate, parse_bytes, parse_duration_ns, parse_rate,
 };
 
 const POOLS: &[(&str, PoolKind)] =
@@ -22,6 +22,14 @@ const COMBINES: &[(&str, Combine)] =
     &[("always", Combine::Always), ("never", Combine::Never), ("adaptive", Combine::Adaptive)];
 const OVERLOADS: &[(&str, Overload)] =
     &[("queue", Overload::Queue), ("block", Overload::Block), ("merge", Overload::Merge), ("shed", Overload::Shed)];
+const STORAGE_FORMS: &[(&str, StorageForm)] =
+    &[("deserialized", StorageForm::Deserialized), ("serialized", StorageForm::Serialized)];
+const WINDOW_METHODS: &[(&str, WindowMethod)] = &[
+    ("auto", WindowMethod::Auto),
+    ("recompute", WindowMethod::Recompute),
+    ("inverse", WindowMethod::Inverse),
+    ("daba", WindowMethod::Daba),
+];
 
 const HASHERS: &[(&str, Hasher)] =
     &[("mum", Hasher::Mum), ("foldhash", Hasher::Foldhash), ("siphash", Hasher::Siphash)];
@@ -82,6 +90,17 @@ pub static KNOBS: &[Knob<Settings>] = &[
         spark: None,
         get: |settings| value::word_of(POOLS, settings.pool),
         set: |settings, text| assign(&mut settings.pool, value::parse_word(POOLS, text)),
+    },
+    Knob {
+        name: "pin_cores",
+        kind: KnobKind::Choice(&["on", "off"]),
+        range: "on, off",
+        default: "off",
+        trades: "job threads and workers that keep their caches, and senders that do not push them aside, against threads that \
+                 cannot move to a core that is idle",
+        spark: None,
+        get: |settings| value::on_off(settings.pin_cores).into(),
+        set: |settings, text| assign(&mut settings.pin_cores, value::parse_on_off(text)),
     },
     Knob {
         name: "concurrent_jobs",
@@ -157,6 +176,17 @@ pub static KNOBS: &[Knob<Settings>] = &[
         spark: None,
         get: |settings| settings.queue_capacity.to_string(),
         set: |settings, text| assign(&mut settings.queue_capacity, value::parse_count(text)),
+    },
+    Knob {
+        name: "storage",
+        kind: KnobKind::Choice(&["deserialized", "serialized"]),
+        range: "deserialized, serialized",
+        default: "deserialized",
+        trades: "records that wait as they are against one exact block of bytes for each of their blocks, which the sender \
+                 encodes and each task decodes",
+        spark: Some("StorageLevel"),
+        get: |settings| value::word_of(STORAGE_FORMS, settings.storage),
+        set: |settings, text| assign(&mut settings.storage, value::parse_word(STORAGE_FORMS, text)),
     },
     Knob {
         name: "memory_limit",
@@ -263,6 +293,17 @@ pub static KNOBS: &[Knob<Settings>] = &[
         spark: Some("spark.streaming.receiverRestartDelay"),
         get: |settings| format_duration_ns(settings.restart_delay_ns),
         set: |settings, text| assign(&mut settings.restart_delay_ns, parse_duration_ns(text)),
+    },
+    Knob {
+        name: "window_method",
+        kind: KnobKind::Choice(&["auto", "recompute", "inverse", "daba"]),
+        range: "auto, recompute, inverse, daba",
+        default: "auto",
+        trades: "what a window reduction pays at each slide: inverse for the keys that come and go; daba too, at a few \
+                 combinations each and more memory; recompute for all panes, but nothing between slides",
+        spark: Some("reduceByKeyAndWindow with or without invFunc"),
+        get: |settings| value::word_of(WINDOW_METHODS, settings.window_method),
+        set: |settings, text| assign(&mut settings.window_method, value::parse_word(WINDOW_METHODS, text)),
     },
     Knob {
         name: "buffer_reuse",
