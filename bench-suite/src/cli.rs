@@ -6,7 +6,7 @@ mod layers;
 mod search;
 
 pub use layers::Resolved;
-pub use search::{SearchRequest, SweepRequest};
+pub use search::{SearchRequest, SweepRequest, TuneRequest};
 
 use crate::failure::Failure;
 use crate::sending::Shard;
@@ -33,6 +33,8 @@ pub enum Request {
     Max(Box<SearchRequest>),
     /// Measure many settings.
     Sweep(Box<SweepRequest>),
+    /// Find the settings that serve a goal best.
+    Tune(Box<TuneRequest>),
     /// Go on with a sweep that was stopped.
     Resume(PathBuf),
     /// Send a load over TCP.
@@ -154,6 +156,7 @@ pub fn parse(
         Some(("sweep", matches)) => {
             search::sweep(matches, environment).map(|request| Request::Sweep(Box::new(request)))
         }
+        Some(("tune", matches)) => search::tune(matches, environment).map(|request| Request::Tune(Box::new(request))),
         Some(("resume", matches)) => Ok(Request::Resume(needed(matches, "directory"))),
         Some(("load", matches)) => load(matches, environment).map(|request| Request::Load(Box::new(request))),
         Some(("list", matches)) => Ok(Request::List(list(matches))),

@@ -92,6 +92,10 @@ fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Fai
             check_allocator()?;
             search::sweep::run(&request, &arguments, jobs)
         }
+        Request::Tune(request) => {
+            check_allocator()?;
+            search::tune::run(&request, &arguments, jobs)
+        }
         Request::Resume(directory) => carry_out(search::sweep::arguments(&directory)?, jobs),
         Request::Load(request) => sending::send(&request, jobs),
         Request::Report(request) => {

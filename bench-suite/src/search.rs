@@ -1,14 +1,19 @@
 //! Searches: the rate that holds, and the settings that make it hold.
 
+pub mod goal;
 pub mod grid;
 mod laboratory;
 pub(crate) mod max;
 pub mod rate;
 pub mod simulated;
+pub mod surrogate;
 pub(crate) mod sweep;
 pub mod threshold;
+pub(crate) mod tune;
 
+use crate::cli::Resolved;
 use crate::failure::Failure;
+use crate::plan::Length;
 use crate::source::Source;
 use serde::Serialize;
 
@@ -21,6 +26,11 @@ fn refuse_tcp(source: &Source) -> Result<(), Failure> {
         }
         Source::Generator | Source::File { .. } => Ok(()),
     }
+}
+
+/// Judged batches of a decisive trial: what `batches` or `duration` say.
+fn long_batches(resolved: &Resolved) -> u64 {
+    Length::of(resolved, &Source::Generator).batches.unwrap_or(resolved.settings.run.batches)
 }
 
 /// A record as it is stored and printed.

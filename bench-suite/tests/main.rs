@@ -8,4 +8,5 @@ mod faults;
 mod overload;
 mod protocol;
 mod runs;
+mod searches;
 mod sending;

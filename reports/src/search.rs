@@ -2,6 +2,7 @@
 
 pub mod max;
 pub mod sweep;
+pub mod tune;
 
 use serde::{Deserialize, Serialize};
 

@@ -33,6 +33,7 @@ pub(super) fn command() -> Command {
         .subcommand(run())
         .subcommand(max())
         .subcommand(sweep())
+        .subcommand(tune())
         .subcommand(resume())
         .subcommand(load())
         .subcommand(list())
@@ -114,6 +115,23 @@ fn sweep() -> Command {
                 .default_value("capacity")
                 .value_parser(PossibleValuesParser::new(["capacity", "p99"])),
         )
+        .args(replayed_input())
+        .next_help_heading("Output")
+        .args(search_output())
+}
+
+fn tune() -> Command {
+    Command::new("tune")
+        .about("Find the settings that serve a goal best, confirm them in fresh runs, and say what to change")
+        .after_help(
+            "Goals: 'max rate, late<1%', 'min p99 at 100k/s', 'min threads that hold 50k/s'; limits follow behind commas.\n\
+             The settings given here are today's. max_time is the budget of the whole tuning [5m]; best.toml is the result.",
+        )
+        .arg(workload())
+        .args(settings())
+        .next_help_heading("Search")
+        .arg(text("goal", "GOAL", "What it is for").default_value("max rate"))
+        .arg(vary().help("A knob and its values; * for all of a choice [knobs that can matter]"))
         .args(replayed_input())
         .next_help_heading("Output")
         .args(search_output())
@@ -291,7 +309,7 @@ mod tests {
 
     #[test]
     fn help_fits_on_a_screen() {
-        for mut shown in [command(), run(), max(), sweep(), load()] {
+        for mut shown in [command(), run(), max(), sweep(), tune(), load()] {
             let help = shown.render_help().to_string();
             assert!(help.lines().count() <= 40, "{} lines:\n{help}", help.lines().count());
         }

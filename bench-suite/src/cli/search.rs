@@ -2,6 +2,7 @@
 
 use super::{Resolved, path, resolved, source, string};
 use crate::failure::Failure;
+use crate::search::goal::Goal;
 use crate::search::grid::Axis;
 use crate::source::Source;
 use clap::ArgMatches;
@@ -60,6 +61,44 @@ pub struct SweepRequest {
     pub dry_run: bool,
     /// No progress on stderr.
     pub quiet: bool,
+}
+
+/// `downbeat tune`.
+#[derive(Debug)]
+pub struct TuneRequest {
+    /// Name of the job.
+    pub workload: String,
+    /// Today's settings and where they came from; `max_time` is the budget of the whole tuning.
+    pub resolved: Resolved,
+    /// Where the lines come from.
+    pub source: Source,
+    /// What it is for.
+    pub goal: Goal,
+    /// What varies; empty for the knobs that can matter.
+    pub axes: Vec<Axis>,
+    /// The result directory; `None` means `results/<run>`.
+    pub out: Option<PathBuf>,
+    /// JSON on stdout instead of text.
+    pub json: bool,
+    /// Show the plan only.
+    pub dry_run: bool,
+    /// No progress on stderr.
+    pub quiet: bool,
+}
+
+pub(super) fn tune(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<TuneRequest, Failure> {
+    let resolved = resolved(matches, environment)?;
+    Ok(TuneRequest {
+        workload: string(matches, "workload"),
+        goal: Goal::parse(&string(matches, "goal"), resolved.settings.run.late_limit)?,
+        resolved,
+        source: source(matches)?,
+        axes: axes(matches)?,
+        out: path(matches, "out"),
+        json: string(matches, "format") == "json",
+        dry_run: matches.get_flag("dry-run"),
+        quiet: matches.get_flag("quiet"),
+    })
 }
 
 pub(super) fn max(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<SearchRequest, Failure> {

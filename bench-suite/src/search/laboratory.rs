@@ -211,5 +211,5 @@ pub(crate) fn paced_ns(settings: &TrialSettings, batches: u64, fill_batches: u64
 
 /// Whether a failure concerns one trial, so that a search can go on without it.
 pub(crate) fn concerns_the_trial(failure: &Failure) -> bool {
-    failure.exit() == Exit::Internal
+    matches!(failure.exit(), Exit::Internal | Exit::Broken)
 }

@@ -6,11 +6,9 @@ use crate::cli::SearchRequest;
 use crate::failure::Failure;
 use crate::load::Load;
 use crate::machine;
-use crate::plan::Length;
 use crate::run::{Outcome, command_line, run_name};
 use crate::settings::TrialSettings;
 use crate::signals::Signals;
-use crate::source::Source;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::figures::{self, Figures};
 use downbeat_reports::limit::Limit;
@@ -84,7 +82,7 @@ pub(crate) fn run(request: &SearchRequest, arguments: &[OsString], jobs: &[&dyn 
 
 fn options(request: &SearchRequest) -> Options {
     let settings = &request.resolved.settings;
-    let long = Length::of(&request.resolved, &Source::Generator).batches.unwrap_or(settings.run.batches);
+    let long = super::long_batches(&request.resolved);
     Options {
         resolution: request.resolution,
         width: request.width,

@@ -85,6 +85,13 @@ impl RateSearch {
         }
     }
 
+    /// The same without short trials, for a guess that is good already.
+    pub fn decisive(options: Options, guess_per_s: f64, spread: f64) -> Self {
+        let mut search = RateSearch::new(options, guess_per_s, spread);
+        search.long = Some(search.short.clone());
+        search
+    }
+
     /// What to do next. Asked again before an answer, it says the same.
     pub fn next(&mut self) -> Next {
         if self.long.is_none() {

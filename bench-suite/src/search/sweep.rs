@@ -10,11 +10,9 @@ use crate::cli::SweepRequest;
 use crate::failure::Failure;
 use crate::load::Load;
 use crate::machine;
-use crate::plan::Length;
 use crate::run::{Outcome, command_line};
 use crate::settings::TrialSettings;
 use crate::signals::Signals;
-use crate::source::Source;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::quantity::duration;
 use downbeat_reports::search::sweep::{CellResult, Response, SCHEMA, SweepRecord, WorkloadSweep};
@@ -104,14 +102,15 @@ impl Sweep {
             Response::Capacity => MEASURE_NS + OVERHEAD_NS,
             Response::P99 => {
                 let place = self.grid.cells.iter().position(|other| other == cell).unwrap_or(0);
-                paced_ns(&self.grid.settings(cell), batches(request), self.fill_batches[place], 0.5)
+                paced_ns(
+                    &self.grid.settings(cell),
+                    super::long_batches(&request.resolved),
+                    self.fill_batches[place],
+                    0.5,
+                )
             }
         }
     }
-}
-
-fn batches(request: &SweepRequest) -> u64 {
-    Length::of(&request.resolved, &Source::Generator).batches.unwrap_or(request.resolved.settings.run.batches)
 }
 
 /// Every cell once a round, each round in an order of its own, all workloads mixed.
@@ -222,7 +221,10 @@ impl Run<'_> {
                 drained.rate_per_s().map(|(rate_per_s, _)| rate_per_s).ok_or("larger batches took no longer".to_owned())
             }),
             Response::P99 => {
-                laboratory.paced(&settings, batches(self.request), &name).map(|paced| match paced.verdict.word {
+                laboratory.paced(&settings, super::long_batches(&self.request.resolved), &name).map(|paced| match paced
+                    .verdict
+                    .word
+                {
                     downbeat_reports::verdict::Word::Broken | downbeat_reports::verdict::Word::Invalid => {
                         Err(paced.verdict.text)
                     }
