@@ -165,11 +165,13 @@ impl MaxRecord {
             return;
         }
         let _ = writeln!(text, "\n             rate   busy    late       p50       p99  exceed");
-        let longest = self.knee.iter().filter_map(|point| point.p99_ns).max().unwrap_or(1).max(1) as f64;
+        let latencies = || self.knee.iter().filter_map(|point| point.p99_ns).map(|ns| (ns.max(1) as f64).ln());
+        let (least, most) = (latencies().fold(f64::MAX, f64::min), latencies().fold(f64::MIN, f64::max));
         for point in &self.knee {
             let shown = |ns: Option<u64>| ns.map_or_else(|| "–".to_owned(), duration);
-            let bar = point.p99_ns.map_or(0, |ns| (BAR * (ns as f64).ln_1p() / longest.ln_1p()) as usize);
-            let bar = (BAR as usize).min(bar);
+            // On a logarithmic scale from the least to the largest, so that the bend shows.
+            let height = |ns: u64| (((ns.max(1) as f64).ln() - least) / (most - least).max(1e-9)).clamp(0.0, 1.0);
+            let bar = 1 + point.p99_ns.map_or(0, |ns| (BAR * height(ns)) as usize);
             let _ = writeln!(
                 text,
                 "{:>17} {:>4.0} % {:>7} {:>9} {:>9}  {:>2}/{:<2} {}",
