@@ -219,8 +219,8 @@ impl TuneRecord {
                 trials => format!("{trials} trials"),
             };
             let given_up = arm.given_up.as_ref().map(|why| format!("   given up: {why}")).unwrap_or_default();
-            let _ =
-                writeln!(text, "{mark} {:<12} {value:<44} {trials} {holds}  {}{given_up}", arm.name, changes.join(" "));
+            let line = format!("{mark} {:<12} {value:<44} {trials} {holds}  {}{given_up}", arm.name, changes.join(" "));
+            let _ = writeln!(text, "{}", line.trim_end());
         }
     }
 
