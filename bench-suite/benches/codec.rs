@@ -17,11 +17,11 @@ const RECORDS: u64 = 10_000;
 
 record! {
     /// What the measurements of serializers use: numbers and one text.
-    pub struct Order {
-        pub id: u64,
-        pub customer: String,
-        pub price: f64,
-        pub items: u64,
+    struct Order {
+        id: u64,
+        customer: String,
+        price: f64,
+        items: u64,
     }
 }
 

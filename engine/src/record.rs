@@ -18,7 +18,7 @@ pub use list::{List, ListColumn, ListView};
 pub use maybe::{Maybe, MaybeColumn};
 pub use own::{Own, OwnedRecord};
 pub use pair::{Pair, PairColumn};
-pub use parts::{Part, PartsReader, PartsWriter, WincodeConfig};
+pub use parts::{PartsReader, PartsWriter, WincodeConfig};
 pub use text::{Text, TextColumn};
 
 use crate::error::EngineError;

@@ -116,7 +116,7 @@ impl Hashing for Mum {
     }
 
     fn record<T: Hash>(&self, record: &T) -> u64 {
-        OtherHasher::Foldhash.record(record)
+        foldhash::fast::FixedState::default().hash_one(record)
     }
 }
 

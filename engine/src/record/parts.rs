@@ -19,7 +19,7 @@ pub(crate) enum PartCodec {
 pub type WincodeConfig = wincode::config::Configuration<true, { 1 << 30 }>;
 
 /// A vector that every codec can write and read.
-pub trait Part:
+pub(crate) trait Part:
     Serialize
     + DeserializeOwned
     + bitcode::Encode
