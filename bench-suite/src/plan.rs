@@ -68,6 +68,9 @@ pub struct TrialSpec {
     pub answer: Option<PathBuf>,
     /// Where the process tells how far it is.
     pub status: PathBuf,
+    /// Records per second that the generator was proven to send into a job that does nothing, if it was.
+    #[serde(default)]
+    pub ceiling_per_s: Option<u64>,
 }
 
 /// Batches to be judged and the warm-up before them.
@@ -171,6 +174,7 @@ mod tests {
             time_limit_is_given: true,
             answer: None,
             status: "s".into(),
+            ceiling_per_s: Some(5),
         };
         let json = serde_json::to_string(&spec).unwrap();
         assert_eq!(serde_json::from_str::<TrialSpec>(&json).unwrap(), spec);

@@ -31,7 +31,7 @@ pub(super) struct Evidence<'t> {
     pub(super) noise: NoiseReading,
     /// What the generator tells about itself.
     pub(super) generator: Option<GeneratorSummary>,
-    /// Records per second that it could hand over, alone.
+    /// Records per second that it can send into a job that does nothing; of a user's file, that it can hand over alone.
     pub(super) ceiling_per_s: Option<f64>,
     /// What the oracle found.
     pub(super) checked: Checked,
@@ -240,6 +240,7 @@ mod tests {
             time_limit_is_given: false,
             answer: None,
             status: "s".into(),
+            ceiling_per_s: None,
         }
     }
 
