@@ -91,7 +91,7 @@ mod tests {
         settings.load.arrivals = Arrivals::Poisson;
         ceilings.per_s(job, &settings, &Source::Generator);
         assert_eq!(ceilings.known.len(), 2);
-        assert_eq!(ceilings.per_s(job, &settings, &Source::Tcp { address: "a:1".into() }), None);
+        assert_eq!(ceilings.per_s(job, &settings, &Source::Tcp { addresses: vec!["a:1".into()] }), None);
     }
 
     #[test]

@@ -167,7 +167,7 @@ mod tests {
             workload: "w".into(),
             settings: resolved(&[]).settings.values(),
             origins: BTreeMap::new(),
-            source: Source::Tcp { address: "localhost:1".into() },
+            source: Source::Tcp { addresses: vec!["localhost:1".into()] },
             batches: None,
             warmup_batches: 3,
             time_limit_ns: 5,

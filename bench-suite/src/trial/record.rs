@@ -233,7 +233,7 @@ mod tests {
             workload: "word-count".into(),
             settings: TrialSettings::default().values(),
             origins: BTreeMap::new(),
-            source: Source::Tcp { address: "localhost:1".into() },
+            source: Source::Tcp { addresses: vec!["localhost:1".into()] },
             batches: None,
             warmup_batches: 0,
             time_limit_ns: 1,
