@@ -244,12 +244,22 @@ fn source(matches: &ArgMatches) -> Result<Source, Failure> {
     if let Some(path) = path(matches, "input") {
         return Ok(Source::File { path, again: matches.get_flag("loop") });
     }
-    let url = matches.try_get_one::<String>("source").ok().flatten();
-    let Some(url) = url else { return Ok(Source::Generator) };
+    // Searches have no such flag.
+    let urls = matches.try_get_many::<String>("source").ok().flatten();
+    let Some(urls) = urls else { return Ok(Source::Generator) };
+    let addresses: Vec<String> = urls.map(|url| address(url)).collect::<Result<_, _>>()?;
+    match addresses.iter().enumerate().find(|(index, address)| addresses[..*index].contains(address)) {
+        Some((_, twice)) => Err(Failure::usage(format!("--source: tcp://{twice} is given twice"))
+            .help("give each sender once; a sender has one reader at a time")),
+        None => Ok(Source::Tcp { addresses }),
+    }
+}
+
+fn address(url: &str) -> Result<String, Failure> {
     let address = url.strip_prefix("tcp://").unwrap_or_default();
     let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
     match port {
-        Some(Ok(port)) if port > 0 => Ok(Source::Tcp { address: address.to_owned() }),
+        Some(Ok(port)) if port > 0 => Ok(address.to_owned()),
         _ => Err(Failure::usage(format!("--source: `{url}` is no tcp://HOST:PORT"))
             .help("write for example --source tcp://localhost:9999")),
     }

@@ -13,6 +13,7 @@
 //! }
 //! ```
 
+mod ceiling;
 pub mod cli;
 pub mod failure;
 mod jobs;

@@ -157,7 +157,10 @@ impl Load {
                     Generator::new(planned.payload.clone(), planned.schedule.clone(), self.warmup_batches);
                 (context.planned_stream(&source.to_string(), generator), Some(stats))
             }
-            (None, Source::Tcp { address }) => (context.socket_text_stream(address), None),
+            (None, Source::Tcp { addresses }) => {
+                let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+                (context.socket_text_stream_of(&addresses), None)
+            }
             (None, source) => return Err(Failure::internal(format!("{source} was not prepared"))),
         };
         let answers = Arc::new(Answers::new(self.keeps_answer));

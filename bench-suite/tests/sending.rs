@@ -147,15 +147,35 @@ fn ctrl_c_ends_it_with_the_summary() {
 }
 
 #[test]
-fn a_run_reads_what_a_load_sends() {
+fn a_run_reads_what_several_loads_send() {
     let place = Place::new();
-    let sender = Sender::start(&place, "word-count --rate 5k/s --duration 1s --arrivals ramp(0,2,over=1s)");
-    let run = "--interval 20ms --batches 30 --warmup 5 --no-profile --format json --out r";
-    let ended = place.run(&format!("run word-count --source tcp://{} {run}", sender.address));
+    let load = "word-count --rate 5k/s --duration 400ms --arrivals ramp(0,2,over=200ms)";
+    let senders = [1, 2].map(|shard| Sender::start(&place, &format!("{load} --shard {shard}/2")));
+    let sources = senders.each_ref().map(|sender| format!("--source tcp://{}", sender.address)).join(" ");
+    // Longer than the load, so that all of it is read.
+    let run = "--interval 20ms --batches 75 --warmup 5 --no-profile --format json --out r";
+    let ended = place.run(&format!("run word-count {sources} {run}"));
     assert!(is_a_verdict(ended.code), "{ended:?}");
-    assert_eq!(ended.json()["schedule"]["arrivals"], "external");
-    let sent = sender.end();
-    assert!(number(&sent.json(), "records") > 0, "{sent:?}");
+    let record = ended.json();
+    assert_eq!(record["schedule"]["arrivals"], "external");
+    let sent: Vec<Value> = senders.map(Sender::end).iter().map(Ended::json).collect();
+    let records: u64 = sent.iter().map(|summary| number(summary, "records")).sum();
+    assert_eq!(
+        (records, &record["integrity"]["accepted"], &record["integrity"]["committed"]),
+        (2000, &records.into(), &records.into())
+    );
+    assert!(sent.iter().all(|summary| summary["read_to_end"] == true), "{sent:?}");
+}
+
+#[test]
+fn a_rate_above_the_ceiling_is_refused_before_anything_is_measured() {
+    let place = Place::new();
+    let ended = place.run("run null --rate 1000000M/s --ring 1MiB --out r");
+    assert!(ended.code == 2 && ended.stdout.is_empty() && place.is_empty(), "{ended:?}");
+    assert!(ended.stderr.contains("1,000,000,000,000 rec/s is more than the generator itself can send"), "{ended:?}");
+    let record = place.run("run null --rate 1k/s --ring 1MiB --interval 20ms --batches 20 --warmup 0 --no-profile --format json --out r").json();
+    let ceiling_per_s = record["schedule"]["ceiling_per_s"].as_f64().unwrap();
+    assert!(ceiling_per_s > 1000.0 && ceiling_per_s < 1e12, "{ceiling_per_s}");
 }
 
 #[test]
@@ -176,6 +196,7 @@ fn what_cannot_be_sent_is_refused() {
         ("load null --keys growing(1,2,3)".into(), 2, "text = live"),
         ("load null --input missing".into(), 7, "missing"),
         ("load null --threads 2".into(), 2, "unknown flag"),
+        ("run null --source tcp://a:1 --source tcp://a:1".into(), 2, "given twice"),
     ] {
         let ended = place.run(&arguments);
         assert!(ended.code == code && ended.stderr.contains(named), "{arguments}: {ended:?}");

@@ -62,7 +62,10 @@ fn run() -> Command {
         .arg(workload())
         .args(settings())
         .next_help_heading("Load and answer")
-        .arg(text("source", "tcp://HOST:PORT", "Lines from a TCP server instead of the generator"))
+        .arg(
+            text("source", "tcp://HOST:PORT", "Lines from TCP servers, not from the generator")
+                .action(ArgAction::Append),
+        )
         .arg(
             path("input", "FILE", "Replay the lines of this file at the asked rate, once through")
                 .conflicts_with("source"),

@@ -4,8 +4,8 @@ use super::{Plan, Sent};
 use crate::cli::LoadRequest;
 use crate::failure::Failure;
 use downbeat_reports::quantity::{bytes, count, duration, rate};
-use downbeat_workloads::generator::GeneratorStats;
 use downbeat_workloads::load::{LOAD_KNOBS, LoadSettings};
+use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -30,9 +30,9 @@ pub(super) struct Summary {
     finished: bool,
     elapsed_ns: u64,
     rate_per_s: f64,
-    /// Hand-over of each record after its intended time, without time for which the reader let us wait.
+    /// How much later each write began than its last record was meant to be sent, without time for which the reader let us wait.
     pacing_error_ns: Percentiles,
-    /// The same with it.
+    /// When each record had been handed over, after its intended time: the wait for the next tick of 1 ms and for the reader too.
     lateness_ns: Percentiles,
     blocked_ns: u64,
 }
@@ -45,9 +45,8 @@ struct Percentiles {
 }
 
 impl Percentiles {
-    fn of(stats: &GeneratorStats) -> Self {
-        let lag = stats.lag_histogram();
-        Percentiles { p50: lag.value_at_quantile(0.5), p99: lag.value_at_quantile(0.99), max: lag.max() }
+    fn of(lags: &Histogram<u64>) -> Self {
+        Percentiles { p50: lags.value_at_quantile(0.5), p99: lags.value_at_quantile(0.99), max: lags.max() }
     }
 
     fn human(&self) -> String {
@@ -78,8 +77,8 @@ impl Summary {
             finished: sent.is_finished,
             elapsed_ns: tally.elapsed_ns,
             rate_per_s: if seconds > 0.0 { tally.records as f64 / seconds } else { 0.0 },
-            pacing_error_ns: Percentiles::of(&tally.own),
-            lateness_ns: Percentiles::of(&tally.whole),
+            pacing_error_ns: Percentiles::of(&tally.own.pacing_histogram()),
+            lateness_ns: Percentiles::of(&tally.whole.lag_histogram()),
             blocked_ns: tally.blocked_ns,
         }
     }
@@ -99,8 +98,8 @@ impl Summary {
         format!(
             "sent      {}{planned} records, {} in {}: {}; {end}\n\
              lost      {} records came due without a reader; {} connections\n\
-             pacing    {} after the intended time, without waiting for the reader\n\
-             lateness  {} with it; it let us wait for {}\n\
+             pacing    writes came {} after their time, waiting for the reader left out\n\
+             lateness  records were handed over {} after their time; the reader let us wait for {}\n\
              schedule  {}, seed {}, shard {}\n",
             count(self.records),
             bytes(self.bytes),

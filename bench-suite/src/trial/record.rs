@@ -31,7 +31,7 @@ pub(super) struct Evidence<'t> {
     pub(super) noise: NoiseReading,
     /// What the generator tells about itself.
     pub(super) generator: Option<GeneratorSummary>,
-    /// Records per second that it could hand over, alone.
+    /// Records per second that it can send into a job that does nothing; of a user's file, that it can hand over alone.
     pub(super) ceiling_per_s: Option<f64>,
     /// What the oracle found.
     pub(super) checked: Checked,
@@ -235,13 +235,14 @@ mod tests {
             workload: "word-count".into(),
             settings: TrialSettings::default().values(),
             origins: BTreeMap::new(),
-            source: Source::Tcp { address: "localhost:1".into() },
+            source: Source::Tcp { addresses: vec!["localhost:1".into()] },
             batches: None,
             warmup_batches: 0,
             time_limit_ns: 1,
             time_limit_is_given: false,
             answer: None,
             status: "s".into(),
+            ceiling_per_s: None,
         }
     }
 

@@ -124,6 +124,23 @@ impl Arrivals {
     }
 }
 
+impl Arrivals {
+    /// Highest rate / asked rate, as far as it is planned: random gaps and recorded times count by their mean.
+    pub fn peak_factor(&self) -> f64 {
+        let of = |factor: Factor| f64::from(factor) / f64::from(FACTOR_ONE);
+        match self {
+            Arrivals::Constant | Arrivals::Poisson | Arrivals::Replay { .. } => 1.0,
+            Arrivals::Ramp { from, to, .. } => of(*from.max(to)),
+            Arrivals::Steps { factors, .. } => of(factors.iter().copied().max().unwrap_or(FACTOR_ONE)),
+            Arrivals::Spike { factor, .. } => of((*factor).max(FACTOR_ONE)),
+            Arrivals::Bursty { factor, burst_ns, calm_ns } => {
+                let (burst, calm) = (*burst_ns as f64, *calm_ns as f64);
+                of(*factor) * (burst + calm) / (of(*factor) * burst + calm)
+            }
+        }
+    }
+}
+
 fn ramp(mut call: Call<'_>) -> Result<Arrivals, ValueError> {
     let [from, to] = call.exactly()?;
     let (from, to) = (parse_factor(from)?, parse_factor(to)?);
@@ -236,6 +253,17 @@ mod tests {
         }
         assert_eq!(Arrivals::parse("ramp(1, 2)").unwrap().to_string(), "ramp(1,2,over=60s)");
         assert_eq!(Arrivals::parse("steps(1,2)").unwrap().to_string(), "steps(1,2,each=10s)");
+    }
+
+    #[test]
+    fn peaks_are_those_of_the_shape() {
+        let peak = |text: &str| Arrivals::parse(text).unwrap().peak_factor();
+        assert_eq!(
+            ["poisson", "ramp(3,0.5)", "steps(0.5,2)", "spike(0,for=1s)", "spike(9,for=1s)"].map(peak),
+            [1.0, 3.0, 2.0, 1.0, 9.0]
+        );
+        // 4 × 2 / (4 × 0.2 + 1.8)
+        assert!((peak("bursty(4,200ms,1.8s)") - 8.0 / 2.6).abs() < 1e-12);
     }
 
     #[test]
