@@ -6,4 +6,5 @@ mod command;
 mod faults;
 mod overload;
 mod protocol;
+mod records;
 mod runs;
