@@ -1,5 +1,6 @@
 //! The command as a user starts it. Answers and words are checked, never how fast this machine is.
 
+mod allocators;
 mod answers;
 mod cli;
 mod command;
@@ -8,3 +9,4 @@ mod overload;
 mod protocol;
 mod records;
 mod runs;
+mod sending;

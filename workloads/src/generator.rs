@@ -5,7 +5,7 @@ mod sender;
 mod stats;
 
 pub use ceiling::ceiling_per_s;
-pub use stats::{GeneratorStats, GeneratorSummary};
+pub use stats::{Delivery, GeneratorStats, GeneratorSummary};
 
 use crate::payload::Payload;
 use crate::schedule::Schedule;
@@ -62,6 +62,7 @@ impl Receiver<Text> for Generator {
         // A manual clock waits for the thread from here on, so it is not overtaken before it has begun.
         clock.join();
         let thread = std::thread::Builder::new().name(THREAD_NAME.into()).spawn(move || {
+            store.keep_off_workers();
             run_guarded(sender, &store);
             store.clock().leave();
         });

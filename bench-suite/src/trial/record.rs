@@ -95,7 +95,7 @@ impl Evidence<'_> {
             seed: self.load.settings.load.seed,
             records: plan.map(|plan| plan.records()),
             rate_per_s: plan.map(|plan| plan.rate_per_s()),
-            arrivals: plan.map_or("external", |plan| plan.arrivals().name()).to_owned(),
+            arrivals: plan.map_or("external".to_owned(), |plan| plan.arrivals().to_string()),
             source: self.spec.source.to_string(),
             ceiling_per_s: self.ceiling_per_s,
         }
@@ -159,6 +159,7 @@ impl Evidence<'_> {
             allocations: allocations.map(|(begin, end)| end.0.saturating_sub(begin.0)),
             allocated_bytes: allocations.map(|(begin, end)| end.1.saturating_sub(begin.1)),
             allocator: allocator::kind().to_owned(),
+            allocator_options: allocator::Options::in_force(),
         }
     }
 
@@ -183,6 +184,7 @@ fn batch_record(batch: &Collected, interval_ns: u64, wrong: Option<String>) -> B
         has_job: report.has_job,
         records: report.records,
         bytes: report.bytes,
+        held_bytes: Some(report.held_bytes),
         blocks: report.blocks,
         first_sequence: report.first_sequence,
         end_sequence: report.end_sequence,

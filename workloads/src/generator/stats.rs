@@ -42,18 +42,20 @@ pub struct GeneratorSummary {
 }
 
 /// One hand-over.
-#[derive(Clone, Copy)]
-pub(super) struct Delivery {
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery {
     /// Offset of its first record in the schedule.
-    pub(super) offset_ns: u64,
-    pub(super) records: u64,
+    pub offset_ns: u64,
+    /// How many records it has.
+    pub records: u64,
     /// Intended times of its first and last record; the others lie evenly between.
-    pub(super) first_ns: u64,
-    pub(super) last_ns: u64,
+    pub first_ns: u64,
+    /// Intended time of the last one.
+    pub last_ns: u64,
     /// When the generator came with it.
-    pub(super) offered_ns: u64,
+    pub offered_ns: u64,
     /// For how long it was kept waiting then.
-    pub(super) blocked_ns: u64,
+    pub blocked_ns: u64,
 }
 
 struct State {
@@ -103,7 +105,8 @@ impl GeneratorStats {
         state.measured_from_offset_ns = measured_from_offset_ns;
     }
 
-    pub(super) fn deliver(&self, delivery: Delivery) {
+    /// Takes note of a hand-over.
+    pub fn deliver(&self, delivery: Delivery) {
         self.lock().deliver(delivery);
     }
 

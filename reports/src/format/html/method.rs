@@ -146,4 +146,7 @@ fn resources(record: &TrialRecord) -> Vec<(String, String)> {
         pair("allocated", known(resources.allocated_bytes.map(bytes))),
         pair("allocator", resources.allocator.clone()),
     ]
+    .into_iter()
+    .chain(resources.allocator_options.iter().map(|(name, value)| (format!("its {name}"), value.clone())))
+    .collect()
 }

@@ -1,0 +1,30 @@
+//! Searches: the rate that holds, and the settings that make it hold.
+
+pub mod grid;
+mod laboratory;
+pub(crate) mod max;
+pub mod rate;
+pub mod simulated;
+pub(crate) mod sweep;
+pub mod threshold;
+
+use crate::failure::Failure;
+use crate::source::Source;
+use serde::Serialize;
+
+/// A search sets the rate itself.
+fn refuse_tcp(source: &Source) -> Result<(), Failure> {
+    match source {
+        Source::Tcp { .. } => {
+            let message = "a search sets the rate, but with --source the sender does";
+            Err(Failure::usage(message).help("leave --source out, or search by hand with downbeat run"))
+        }
+        Source::Generator | Source::File { .. } => Ok(()),
+    }
+}
+
+/// A record as it is stored and printed.
+fn json(record: &impl Serialize) -> Result<String, Failure> {
+    let json = serde_json::to_string_pretty(record);
+    json.map(|json| json + "\n").map_err(|error| Failure::internal(format!("cannot write the result: {error}")))
+}
