@@ -7,6 +7,7 @@ mod command;
 mod faults;
 mod overload;
 mod protocol;
+mod records;
 mod runs;
 mod searches;
 mod sending;
