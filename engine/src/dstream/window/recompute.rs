@@ -103,7 +103,7 @@ where
             |(), partition| {
                 let mut window = Groups::<K, V>::new(self.hasher.clone());
                 if let Some(ever) = &self.ever {
-                    window.change_each(lock(&ever[partition]).iter().map(|(key, ())| (key, ())), |(), _| true);
+                    window.change_each(lock(&ever[partition]).iter(), |_, _| true);
                 }
                 self.operator.enter();
                 for pane in panes.iter().filter_map(|pane| pane.get(partition)?.as_ref()) {
