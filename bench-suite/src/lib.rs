@@ -15,6 +15,7 @@
 
 pub mod cli;
 pub mod failure;
+mod init;
 mod jobs;
 mod list;
 mod load;
@@ -82,6 +83,7 @@ fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Fai
             check_allocator()?;
             run::run(&request, &arguments, jobs)
         }
+        Request::Init(request) => shown(init::init(&request)?),
         Request::Report(request) => {
             let (text, exit) = report::report(&request)?;
             Ok(Outcome { text, message: None, exit })

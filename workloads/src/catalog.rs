@@ -1,7 +1,15 @@
 //! The catalog: jobs that are run under load, each with its text and its oracle.
 
+mod ad_event;
+mod ads;
+mod distinct_users;
+mod enrich;
 mod hashtags;
+mod log_errors;
+mod log_line;
 mod null;
+mod sensors;
+mod sessions;
 mod word_count;
 
 use crate::answers::Answers;
@@ -72,8 +80,23 @@ pub trait Job: Sync {
     }
 }
 
+/// Batches in the load's window, at least one.
+fn window_batches(load: &LoadSettings, interval_ns: u64) -> usize {
+    usize::try_from(load.window_ns / interval_ns).unwrap_or(usize::MAX).max(1)
+}
+
 /// All jobs, in the order in which they are shown.
-pub static CATALOG: &[&dyn Job] = &[&word_count::WordCount, &hashtags::Hashtags, &null::Null];
+pub static CATALOG: &[&dyn Job] = &[
+    &word_count::WordCount,
+    &hashtags::Hashtags,
+    &ads::Ads,
+    &log_errors::LogErrors,
+    &sessions::Sessions,
+    &enrich::Enrich,
+    &distinct_users::DistinctUsers,
+    &sensors::Sensors,
+    &null::Null,
+];
 
 /// The job of this name.
 pub fn find_job(name: &str) -> Option<&'static dyn Job> {

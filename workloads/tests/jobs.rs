@@ -1,10 +1,11 @@
 //! Each job of the catalog agrees with its oracle, whatever the settings, and not when something is planted.
 
 use crate::harness::{MS, run_job};
+use downbeat_engine::record::{Column, TextColumn};
 use downbeat_engine::settings::{KNOBS, KnobKind, Settings, find_knob};
 use downbeat_engine::{EngineError, StreamingContext};
 use downbeat_workloads::answers::{Answers, BatchKey};
-use downbeat_workloads::catalog::{CATALOG, find_job};
+use downbeat_workloads::catalog::{CATALOG, Job, find_job};
 use downbeat_workloads::load::{LOAD_KNOBS, LoadSettings, TextMode};
 use downbeat_workloads::oracle::BatchRanges;
 use downbeat_workloads::schedule::Arrivals;
@@ -16,9 +17,16 @@ fn settings() -> Settings {
     Settings { interval_ns: INTERVAL_NS, threads: 2, ..Settings::default() }
 }
 
-/// Some 400 records a batch out of a ring of some 250 lines, so that it wraps; a window of 3 batches.
-fn load() -> LoadSettings {
-    LoadSettings { rate_per_s: 20_000.0, ring_bytes: 20_000, window_ns: 3 * INTERVAL_NS, ..LoadSettings::default() }
+/// 400 records a batch out of a ring that wraps; a window of 3 batches; sessions that one batch without a request ends.
+fn load_of(job: &dyn Job) -> LoadSettings {
+    LoadSettings {
+        rate_per_s: 20_000.0,
+        // A ring that comes again with each batch would not let any session end.
+        ring_bytes: if job.name() == "sessions" { 300_000 } else { 20_000 },
+        window_ns: 3 * INTERVAL_NS,
+        session_timeout_ns: INTERVAL_NS,
+        ..LoadSettings::default()
+    }
 }
 
 /// A way to run a job, as the values of knobs.
@@ -45,8 +53,8 @@ fn all_settings() -> Vec<Setting> {
 }
 
 /// The settings and the load with these knobs turned.
-fn turned(setting: &Setting) -> (Settings, LoadSettings) {
-    let (mut settings, mut load) = (settings(), load());
+fn turned(job: &dyn Job, setting: &Setting) -> (Settings, LoadSettings) {
+    let (mut settings, mut load) = (settings(), load_of(job));
     for (name, word) in setting {
         match (find_knob(KNOBS, name), find_knob(LOAD_KNOBS, name)) {
             (Some(knob), _) => (knob.set)(&mut settings, word).expect("one of its choices"),
@@ -64,7 +72,7 @@ fn every_job_agrees_with_its_oracle_under_every_codec_pool_kind_of_record_and_nu
     for job in CATALOG {
         let mut finals = Vec::new();
         for (number, setting) in all.iter().enumerate() {
-            let (settings, load) = turned(setting);
+            let (settings, load) = turned(*job, setting);
             let settings = Settings { partitions: Some(1 + number % 4), ..settings };
             let run = run_job(*job, &load, &settings, 6).unwrap();
             let case = format!("{} {setting:?} {:?}", job.name(), settings.partitions);
@@ -80,7 +88,8 @@ fn every_job_agrees_with_its_oracle_under_every_codec_pool_kind_of_record_and_nu
 #[test]
 fn live_text_and_poisson_arrivals_are_checked_as_well() {
     for job in CATALOG {
-        let load = LoadSettings { text: TextMode::Live, arrivals: Arrivals::Poisson, rate_per_s: 100_000.0, ..load() };
+        let load =
+            LoadSettings { text: TextMode::Live, arrivals: Arrivals::Poisson, rate_per_s: 100_000.0, ..load_of(*job) };
         let run = run_job(*job, &load, &settings(), 5).unwrap();
         assert_eq!(run.check(*job, &load, INTERVAL_NS), [], "{}", job.name());
         assert!(run.summary.handed_records > 9_000);
@@ -92,7 +101,7 @@ fn a_file_gives_the_counts_of_its_words() {
     let path = std::env::temp_dir().join(format!("downbeat-jobs-{}", std::process::id()));
     std::fs::write(&path, "to be or\r\n\nnot to\tbe ü \n").unwrap();
     let job = find_job("word-count").unwrap();
-    let load = LoadSettings { input: Some(path.clone()), ..load() };
+    let load = LoadSettings { input: Some(path.clone()), ..load_of(job) };
     let run = run_job(job, &load, &settings(), 2).unwrap();
     std::fs::remove_file(path).unwrap();
     assert_eq!(run.check(job, &load, INTERVAL_NS), []);
@@ -101,11 +110,56 @@ fn a_file_gives_the_counts_of_its_words() {
     assert_eq!(String::from_utf8(text).unwrap(), "2\tbe\n2\tto\n1\tnot\n1\tor\n1\tü\n");
 }
 
+/// What makes a difference to a parser.
+const TELLING: &[u8] = b"\"\\{}[],:. -0eu/*\t\xff";
+
+/// The first lines of a job's text; every other one with up to three bytes changed, removed or added.
+fn damaged_lines(job: &dyn Job, lines: usize) -> Vec<u8> {
+    let (text, mut column) = (job.text(&load_of(job)), TextColumn::default());
+    (0..).take_while(|block| *block < lines.div_ceil(1024) as u64).for_each(|block| text.fill(block, &mut column));
+    let mut number = 88_172_645_463_325_252_u64;
+    let mut below = |bound: usize| {
+        // Marsaglia's xorshift, 2003.
+        number ^= number << 13;
+        number ^= number >> 7;
+        number ^= number << 17;
+        (number % bound as u64) as usize
+    };
+    let mut file = Vec::new();
+    for index in 0..lines {
+        let mut line = column.view(index).to_vec();
+        for _ in 0..if index % 2 == 0 { 0 } else { 1 + below(3) } {
+            let (place, byte) = (below(line.len() + 1), TELLING[below(TELLING.len())]);
+            match below(3) {
+                0 => line.insert(place, byte),
+                1 if place < line.len() => drop(line.remove(place)),
+                _ if place < line.len() => line[place] = byte,
+                _ => line.truncate(place),
+            }
+        }
+        file.extend_from_slice(&line);
+        file.push(b'\n');
+    }
+    file
+}
+
+#[test]
+fn jobs_and_oracles_read_damaged_lines_alike() {
+    for job in CATALOG {
+        let path = std::env::temp_dir().join(format!("downbeat-damaged-{}-{}", std::process::id(), job.name()));
+        std::fs::write(&path, damaged_lines(*job, 20_000)).unwrap();
+        let load = LoadSettings { input: Some(path.clone()), rate_per_s: 200_000.0, ..load_of(*job) };
+        let run = run_job(*job, &load, &settings(), 4).unwrap();
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(run.check(*job, &load, INTERVAL_NS), [], "{}", job.name());
+    }
+}
+
 #[test]
 fn oracles_catch_records_that_are_lost_doubled_or_in_the_wrong_batch() {
     for job in CATALOG {
-        let run = run_job(*job, &load(), &settings(), 4).unwrap();
-        let oracle = job.oracle(&load(), INTERVAL_NS).unwrap();
+        let run = run_job(*job, &load_of(*job), &settings(), 4).unwrap();
+        let oracle = job.oracle(&load_of(*job), INTERVAL_NS).unwrap();
         let with = |change: &dyn Fn(&mut BatchRanges)| {
             let mut ranges = run.ranges.clone();
             change(ranges.last_mut().unwrap());
@@ -122,7 +176,7 @@ fn oracles_catch_records_that_are_lost_doubled_or_in_the_wrong_batch() {
 #[test]
 fn oracles_catch_one_wrong_count_in_one_batch() {
     for job in CATALOG {
-        let run = run_job(*job, &load(), &settings(), 4).unwrap();
+        let run = run_job(*job, &load_of(*job), &settings(), 4).unwrap();
         let planted = Answers::new(false);
         for range in &run.ranges {
             let mut answer = run.answers.of_batch(range.batch).unwrap();
@@ -131,7 +185,7 @@ fn oracles_catch_one_wrong_count_in_one_batch() {
             }
             planted.record(range.batch, answer);
         }
-        let wrong = job.oracle(&load(), INTERVAL_NS).unwrap().check(&run.payload, &run.ranges, &planted);
+        let wrong = job.oracle(&load_of(*job), INTERVAL_NS).unwrap().check(&run.payload, &run.ranges, &planted);
         let batches: Vec<Option<BatchKey>> = wrong.iter().map(|wrong| wrong.batch).collect();
         assert_eq!(batches, [Some(BatchKey { primed: false, index: 2 })], "{}", job.name());
     }
@@ -140,7 +194,7 @@ fn oracles_catch_one_wrong_count_in_one_batch() {
 #[test]
 fn a_window_that_is_no_multiple_of_the_interval_is_refused_by_the_engine() {
     let job = find_job("hashtags").unwrap();
-    let load = LoadSettings { window_ns: 50 * MS, ..load() };
+    let load = LoadSettings { window_ns: 50 * MS, ..load_of(job) };
     let refused = run_job(job, &load, &settings(), 1).err().expect("50 ms is no multiple of 20 ms");
     assert!(matches!(&refused, EngineError::Job { operator, .. } if operator.contains("window")), "{refused}");
 }
@@ -150,7 +204,8 @@ fn jobs_run_on_any_stream_of_lines() {
     let context = StreamingContext::new(Settings { interval_ns: 5 * MS, ..settings() }).unwrap();
     let (feed, lines) = context.queue_stream();
     let answers = Arc::new(Answers::new(true));
-    find_job("word-count").unwrap().build(&lines, &load(), 5 * MS, &answers).unwrap();
+    let job = find_job("word-count").unwrap();
+    job.build(&lines, &load_of(job), 5 * MS, &answers).unwrap();
     feed.push([&b"a b"[..], b"b"]).unwrap();
     context.start().unwrap();
     context.stop(std::time::Duration::from_secs(5)).unwrap();
