@@ -70,11 +70,11 @@ fn is_ours(manifest: &Path) -> bool {
 
 fn check_empty(directory: &Path) -> Result<(), Failure> {
     let place = directory.display();
-    let problem = match std::fs::read_dir(directory) {
+    let problem = match std::fs::read_dir(directory).map(Iterator::count) {
+        Ok(0) => return Ok(()),
+        Ok(_) => format!("{place} is not empty, and nothing in it is overwritten"),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => format!("cannot write a project into {place}: {error}"),
-        Ok(mut entries) if entries.next().is_none() => return Ok(()),
-        Ok(_) => format!("{place} is not empty, and nothing in it is overwritten"),
     };
     Err(Failure::usage(problem).help("name a new directory: downbeat init own-job"))
 }

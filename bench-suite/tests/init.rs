@@ -7,7 +7,10 @@ fn written(place: &Place, directory: &str, told: &str) -> String {
     let mut all = told.to_owned();
     for name in ["Cargo.toml", "downbeat.toml", "README.md", ".gitignore"] {
         let content = std::fs::read_to_string(place.path(directory).join(name)).unwrap();
-        all.push_str(&format!("--- {name}\n{content}"));
+        // What is said of a knob belongs to its slice.
+        let is_shown = |line: &&str| name != "downbeat.toml" || !line.starts_with('#');
+        let lines: Vec<&str> = content.lines().filter(is_shown).collect();
+        all.push_str(&format!("--- {name}\n{}\n", lines.join("\n")));
     }
     all
 }
@@ -26,6 +29,8 @@ fn a_project_is_written_that_its_settings_fit() {
     assert_eq!(lock, std::fs::read(source.join("Cargo.lock")).unwrap());
     let plan = place.run("run word-count --dry-run --config own/deep/downbeat.toml");
     assert_eq!(plan.code, 0, "{plan:?}");
+    let settings = std::fs::read_to_string(place.path("own/deep/downbeat.toml")).unwrap();
+    assert!(settings.contains("\n# more load against headroom"), "each setting is explained: {settings}");
 }
 
 #[test]
