@@ -7,4 +7,5 @@ mod faults;
 mod init;
 mod overload;
 mod protocol;
+mod records;
 mod runs;

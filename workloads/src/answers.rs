@@ -45,6 +45,14 @@ impl BatchAnswer {
         self.add_hashed(KeyHash([low ^ mix(rank + 1), high ^ mix(!rank)]), count);
     }
 
+    /// Adds all rows of another answer.
+    pub(crate) fn merge(&mut self, other: &BatchAnswer) {
+        self.rows += other.rows;
+        self.total = self.total.wrapping_add(other.total);
+        self.digest[0] = self.digest[0].wrapping_add(other.digest[0]);
+        self.digest[1] = self.digest[1].wrapping_add(other.digest[1]);
+    }
+
     /// Adds a row whose key was hashed before.
     #[inline]
     pub(crate) fn add_hashed(&mut self, KeyHash([low, high]): KeyHash, count: u64) {
@@ -126,7 +134,7 @@ impl Answers {
         if self.keeps_final {
             let totals = &mut self.lock().totals;
             each_row(&mut |key, count| match totals.get_mut(key) {
-                Some(total) => *total += count,
+                Some(total) => *total = total.wrapping_add(count),
                 None => drop(totals.insert(key.to_vec(), count)),
             });
         }

@@ -7,6 +7,7 @@ mod enrich;
 mod hashtags;
 mod log_errors;
 mod log_line;
+mod nexmark;
 mod null;
 mod sensors;
 mod sessions;
@@ -89,6 +90,12 @@ fn window_batches(load: &LoadSettings, interval_ns: u64) -> usize {
 pub static CATALOG: &[&dyn Job] = &[
     &word_count::WordCount,
     &hashtags::Hashtags,
+    &nexmark::Q0,
+    &nexmark::Q1,
+    &nexmark::Q2,
+    &nexmark::Q3,
+    &nexmark::Q5,
+    &nexmark::Q8,
     &ads::Ads,
     &log_errors::LogErrors,
     &sessions::Sessions,

@@ -9,6 +9,7 @@ mod hashtags;
 mod json;
 mod log_errors;
 mod log_fields;
+mod nexmark;
 mod null;
 mod parsed;
 mod sensors;
@@ -21,6 +22,9 @@ pub use distinct_users::DistinctUsersOracle;
 pub use enrich::EnrichOracle;
 pub use hashtags::HashtagsOracle;
 pub use log_errors::LogErrorsOracle;
+pub use nexmark::{
+    NexmarkQ0Oracle, NexmarkQ1Oracle, NexmarkQ2Oracle, NexmarkQ3Oracle, NexmarkQ5Oracle, NexmarkQ8Oracle,
+};
 pub use null::NullOracle;
 pub use sensors::SensorsOracle;
 pub use sessions::SessionsOracle;

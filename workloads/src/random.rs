@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     LogUrls = 23,
     /// Readings of sensors.
     Sensors = 24,
+    /// Events of an online auction.
+    Nexmark = 31,
 }
 
 /// The stream of this seed, purpose and block.

@@ -17,15 +17,25 @@ fn settings() -> Settings {
     Settings { interval_ns: INTERVAL_NS, threads: 2, ..Settings::default() }
 }
 
-/// 400 records a batch out of a ring that wraps; a window of 3 batches; sessions that one batch without a request ends.
-fn load_of(job: &dyn Job) -> LoadSettings {
+/// 400 records a batch out of a ring of some 80 to 600 lines, so that it wraps; a window of 3 batches; sessions that one batch
+/// without a request ends.
+fn load() -> LoadSettings {
     LoadSettings {
         rate_per_s: 20_000.0,
-        // A ring that comes again with each batch would not let any session end.
-        ring_bytes: if job.name() == "sessions" { 300_000 } else { 20_000 },
+        ring_bytes: 20_000,
         window_ns: 3 * INTERVAL_NS,
         session_timeout_ns: INTERVAL_NS,
         ..LoadSettings::default()
+    }
+}
+
+/// The load of a job. Jobs whose answers come from few of their records need more of them, and no session would end if every line
+/// came again with each batch.
+fn load_of(job: &dyn Job) -> LoadSettings {
+    match job.name() {
+        "sessions" => LoadSettings { ring_bytes: 1_000_000, ..load() },
+        name if name.starts_with("nexmark-") => LoadSettings { rate_per_s: 50_000.0, ring_bytes: 700_000, ..load() },
+        _ => load(),
     }
 }
 
@@ -52,9 +62,9 @@ fn all_settings() -> Vec<Setting> {
     all
 }
 
-/// The settings and the load with these knobs turned.
-fn turned(job: &dyn Job, setting: &Setting) -> (Settings, LoadSettings) {
-    let (mut settings, mut load) = (settings(), load_of(job));
+/// The settings, and this load, with these knobs turned.
+fn turned(setting: &Setting, mut load: LoadSettings) -> (Settings, LoadSettings) {
+    let mut settings = settings();
     for (name, word) in setting {
         match (find_knob(KNOBS, name), find_knob(LOAD_KNOBS, name)) {
             (Some(knob), _) => (knob.set)(&mut settings, word).expect("one of its choices"),
@@ -72,7 +82,7 @@ fn every_job_agrees_with_its_oracle_under_every_codec_pool_kind_of_record_and_nu
     for job in CATALOG {
         let mut finals = Vec::new();
         for (number, setting) in all.iter().enumerate() {
-            let (settings, load) = turned(*job, setting);
+            let (settings, load) = turned(setting, load_of(*job));
             let settings = Settings { partitions: Some(1 + number % 4), ..settings };
             let run = run_job(*job, &load, &settings, 6).unwrap();
             let case = format!("{} {setting:?} {:?}", job.name(), settings.partitions);
@@ -101,13 +111,52 @@ fn a_file_gives_the_counts_of_its_words() {
     let path = std::env::temp_dir().join(format!("downbeat-jobs-{}", std::process::id()));
     std::fs::write(&path, "to be or\r\n\nnot to\tbe ü \n").unwrap();
     let job = find_job("word-count").unwrap();
-    let load = LoadSettings { input: Some(path.clone()), ..load_of(job) };
+    let load = LoadSettings { input: Some(path.clone()), ..load() };
     let run = run_job(job, &load, &settings(), 2).unwrap();
     std::fs::remove_file(path).unwrap();
     assert_eq!(run.check(job, &load, INTERVAL_NS), []);
     let mut text = Vec::new();
     run.answers.write_final(&mut text).unwrap();
     assert_eq!(String::from_utf8(text).unwrap(), "2\tbe\n2\tto\n1\tnot\n1\tor\n1\tü\n");
+}
+
+#[test]
+fn oracles_catch_records_that_are_lost_doubled_or_in_the_wrong_batch() {
+    for job in CATALOG {
+        let load = LoadSettings { rate_per_s: 4.0 * load_of(*job).rate_per_s, ..load_of(*job) };
+        let run = run_job(*job, &load, &settings(), 4).unwrap();
+        let oracle = job.oracle(&load, INTERVAL_NS).unwrap();
+        let with = |change: &dyn Fn(&mut BatchRanges)| {
+            let mut ranges = run.ranges.clone();
+            change(ranges.last_mut().unwrap());
+            oracle.check(&run.payload, &ranges, &run.answers)
+        };
+        assert_eq!(with(&|_| ()), []);
+        // A tweet without a tag can come and go unseen, and most events that no query asks for; half a batch cannot.
+        let records = run.ranges.last().map_or(0, |batch| batch.ranges[0].end - batch.ranges[0].start);
+        assert_ne!(with(&|batch| batch.ranges[0].end += records / 2), [], "{}: lost", job.name());
+        assert_ne!(with(&|batch| batch.ranges[0].end -= records / 2), [], "{}: doubled", job.name());
+        assert_ne!(with(&|batch| batch.ranges[0] = 0..records * 5 / 6), [], "{}: others", job.name());
+    }
+}
+
+#[test]
+fn oracles_catch_one_wrong_count_in_one_batch() {
+    for job in CATALOG {
+        let load = load_of(*job);
+        let run = run_job(*job, &load, &settings(), 4).unwrap();
+        let planted = Answers::new(false);
+        for range in &run.ranges {
+            let mut answer = run.answers.of_batch(range.batch).unwrap();
+            if range.batch == (BatchKey { primed: false, index: 2 }) {
+                answer.digest[1] ^= 1;
+            }
+            planted.record(range.batch, answer);
+        }
+        let wrong = job.oracle(&load, INTERVAL_NS).unwrap().check(&run.payload, &run.ranges, &planted);
+        let batches: Vec<Option<BatchKey>> = wrong.iter().map(|wrong| wrong.batch).collect();
+        assert_eq!(batches, [Some(BatchKey { primed: false, index: 2 })], "{}", job.name());
+    }
 }
 
 /// What makes a difference to a parser.
@@ -144,57 +193,22 @@ fn damaged_lines(job: &dyn Job, lines: usize) -> Vec<u8> {
 }
 
 #[test]
-fn jobs_and_oracles_read_damaged_lines_alike() {
+fn lines_that_are_almost_right_are_what_the_oracle_takes_them_for() {
     for job in CATALOG {
-        let path = std::env::temp_dir().join(format!("downbeat-damaged-{}-{}", std::process::id(), job.name()));
+        let path = std::env::temp_dir().join(format!("downbeat-damaged-{}-{}", job.name(), std::process::id()));
         std::fs::write(&path, damaged_lines(*job, 20_000)).unwrap();
-        let load = LoadSettings { input: Some(path.clone()), rate_per_s: 200_000.0, ..load_of(*job) };
-        let run = run_job(*job, &load, &settings(), 4).unwrap();
+        let load = LoadSettings { input: Some(path.clone()), rate_per_s: 300_000.0, ..load_of(*job) };
+        let run = run_job(*job, &load, &settings(), 3).unwrap();
         std::fs::remove_file(path).unwrap();
         assert_eq!(run.check(*job, &load, INTERVAL_NS), [], "{}", job.name());
-    }
-}
-
-#[test]
-fn oracles_catch_records_that_are_lost_doubled_or_in_the_wrong_batch() {
-    for job in CATALOG {
-        let run = run_job(*job, &load_of(*job), &settings(), 4).unwrap();
-        let oracle = job.oracle(&load_of(*job), INTERVAL_NS).unwrap();
-        let with = |change: &dyn Fn(&mut BatchRanges)| {
-            let mut ranges = run.ranges.clone();
-            change(ranges.last_mut().unwrap());
-            oracle.check(&run.payload, &ranges, &run.answers)
-        };
-        assert_eq!(with(&|_| ()), []);
-        // A tweet without a tag can come and go unseen, a hundred cannot.
-        assert_ne!(with(&|batch| batch.ranges[0].end += 100), [], "{}: lost", job.name());
-        assert_ne!(with(&|batch| batch.ranges[0].end -= 100), [], "{}: doubled", job.name());
-        assert_ne!(with(&|batch| batch.ranges[0] = 0..333), [], "{}: others", job.name());
-    }
-}
-
-#[test]
-fn oracles_catch_one_wrong_count_in_one_batch() {
-    for job in CATALOG {
-        let run = run_job(*job, &load_of(*job), &settings(), 4).unwrap();
-        let planted = Answers::new(false);
-        for range in &run.ranges {
-            let mut answer = run.answers.of_batch(range.batch).unwrap();
-            if range.batch == (BatchKey { primed: false, index: 2 }) {
-                answer.digest[1] ^= 1;
-            }
-            planted.record(range.batch, answer);
-        }
-        let wrong = job.oracle(&load_of(*job), INTERVAL_NS).unwrap().check(&run.payload, &run.ranges, &planted);
-        let batches: Vec<Option<BatchKey>> = wrong.iter().map(|wrong| wrong.batch).collect();
-        assert_eq!(batches, [Some(BatchKey { primed: false, index: 2 })], "{}", job.name());
+        assert!(run.summary.handed_records > 1_000, "{}: {:?}", job.name(), run.summary);
     }
 }
 
 #[test]
 fn a_window_that_is_no_multiple_of_the_interval_is_refused_by_the_engine() {
     let job = find_job("hashtags").unwrap();
-    let load = LoadSettings { window_ns: 50 * MS, ..load_of(job) };
+    let load = LoadSettings { window_ns: 50 * MS, ..load() };
     let refused = run_job(job, &load, &settings(), 1).err().expect("50 ms is no multiple of 20 ms");
     assert!(matches!(&refused, EngineError::Job { operator, .. } if operator.contains("window")), "{refused}");
 }
@@ -204,8 +218,7 @@ fn jobs_run_on_any_stream_of_lines() {
     let context = StreamingContext::new(Settings { interval_ns: 5 * MS, ..settings() }).unwrap();
     let (feed, lines) = context.queue_stream();
     let answers = Arc::new(Answers::new(true));
-    let job = find_job("word-count").unwrap();
-    job.build(&lines, &load_of(job), 5 * MS, &answers).unwrap();
+    find_job("word-count").unwrap().build(&lines, &load(), 5 * MS, &answers).unwrap();
     feed.push([&b"a b"[..], b"b"]).unwrap();
     context.start().unwrap();
     context.stop(std::time::Duration::from_secs(5)).unwrap();
