@@ -7,6 +7,7 @@ mod layers;
 pub use layers::Resolved;
 
 use crate::failure::Failure;
+use crate::sending::Shard;
 use crate::settings::{VARIABLE_PREFIX, knobs};
 use crate::source::Source;
 use clap::ArgMatches;
@@ -26,6 +27,8 @@ pub enum Request {
     Show(String),
     /// Measure one setting.
     Run(Box<RunRequest>),
+    /// Send a load over TCP.
+    Load(Box<LoadRequest>),
     /// List something.
     List(ListRequest),
     /// Render a stored result again.
@@ -61,6 +64,27 @@ pub struct RunRequest {
     /// Show the plan only.
     pub dry_run: bool,
     /// No progress on stderr.
+    pub quiet: bool,
+}
+
+/// `downbeat load`.
+#[derive(Debug)]
+pub struct LoadRequest {
+    /// Name of the job whose text is sent.
+    pub workload: String,
+    /// All settings and where they came from.
+    pub resolved: Resolved,
+    /// The generator or a file.
+    pub source: Source,
+    /// `HOST:PORT` to listen on.
+    pub listen: String,
+    /// Which of the records this process sends.
+    pub shard: Shard,
+    /// The whole load ends after so many records.
+    pub records: Option<u64>,
+    /// The summary as JSON.
+    pub json: bool,
+    /// Nothing on stderr but errors.
     pub quiet: bool,
 }
 
@@ -129,6 +153,7 @@ pub fn parse(
     };
     match matches.subcommand() {
         Some(("run", matches)) => run(matches, environment).map(|request| Request::Run(Box::new(request))),
+        Some(("load", matches)) => load(matches, environment).map(|request| Request::Load(Box::new(request))),
         Some(("list", matches)) => Ok(Request::List(list(matches))),
         Some(("report", matches)) => Ok(Request::Report(report(matches))),
         Some(("init", matches)) => Ok(Request::Init(InitRequest {
@@ -150,13 +175,9 @@ pub fn environment() -> BTreeMap<String, String> {
 }
 
 fn run(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<RunRequest, Failure> {
-    let file = match path(matches, "config") {
-        Some(path) => file::read(&path)?,
-        None => Vec::new(),
-    };
     Ok(RunRequest {
         workload: string(matches, "workload"),
-        resolved: layers::resolve(&file, environment, &flags(matches)?)?,
+        resolved: resolve(matches, environment)?,
         source: source(matches)?,
         answer: path(matches, "answer"),
         out: path(matches, "out"),
@@ -167,10 +188,42 @@ fn run(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<R
     })
 }
 
+fn load(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<LoadRequest, Failure> {
+    let refused = |flag: &str, problem: String| Failure::usage(format!("--{flag}: {problem}"));
+    let records = matches.get_one::<String>("records").map(|text| match text.replace('_', "").parse() {
+        Ok(records) if records > 0 => Ok(records),
+        _ => Err(refused("records", format!("`{text}` is not a whole number of records, 1 or more"))),
+    });
+    let shard =
+        matches.get_one::<String>("shard").map(|text| text.parse().map_err(|problem| refused("shard", problem)));
+    Ok(LoadRequest {
+        workload: string(matches, "workload"),
+        resolved: resolve(matches, environment)?,
+        source: match path(matches, "input") {
+            Some(path) => Source::File { path, again: matches.get_flag("loop") },
+            None => Source::Generator,
+        },
+        listen: string(matches, "listen"),
+        shard: shard.transpose()?.unwrap_or(Shard::WHOLE),
+        records: records.transpose()?,
+        json: string(matches, "format") == "json",
+        quiet: matches.get_flag("quiet"),
+    })
+}
+
+fn resolve(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<Resolved, Failure> {
+    let file = match path(matches, "config") {
+        Some(path) => file::read(&path)?,
+        None => Vec::new(),
+    };
+    layers::resolve(&file, environment, &flags(matches)?)
+}
+
 fn flags(matches: &ArgMatches) -> Result<Vec<FlagSetting>, Failure> {
     let mut flags = Vec::new();
     for knob in knobs() {
-        if let Some(text) = matches.get_one::<String>(knob.name) {
+        // Not every command has a flag for every knob.
+        if let Ok(Some(text)) = matches.try_get_one::<String>(knob.name) {
             flags.push(FlagSetting { name: knob.name.into(), text: text.clone(), place: format!("--{}", knob.flag()) });
         }
     }
@@ -190,11 +243,20 @@ fn source(matches: &ArgMatches) -> Result<Source, Failure> {
     if let Some(path) = path(matches, "input") {
         return Ok(Source::File { path, again: matches.get_flag("loop") });
     }
-    let Some(url) = matches.get_one::<String>("source") else { return Ok(Source::Generator) };
+    let Some(urls) = matches.get_many::<String>("source") else { return Ok(Source::Generator) };
+    let addresses: Vec<String> = urls.map(|url| address(url)).collect::<Result<_, _>>()?;
+    match addresses.iter().enumerate().find(|(index, address)| addresses[..*index].contains(address)) {
+        Some((_, twice)) => Err(Failure::usage(format!("--source: tcp://{twice} is given twice"))
+            .help("give each sender once; a sender has one reader at a time")),
+        None => Ok(Source::Tcp { addresses }),
+    }
+}
+
+fn address(url: &str) -> Result<String, Failure> {
     let address = url.strip_prefix("tcp://").unwrap_or_default();
     let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
     match port {
-        Some(Ok(port)) if port > 0 => Ok(Source::Tcp { address: address.to_owned() }),
+        Some(Ok(port)) if port > 0 => Ok(address.to_owned()),
         _ => Err(Failure::usage(format!("--source: `{url}` is no tcp://HOST:PORT"))
             .help("write for example --source tcp://localhost:9999")),
     }

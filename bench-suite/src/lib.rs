@@ -13,6 +13,7 @@
 //! }
 //! ```
 
+mod ceiling;
 pub mod cli;
 pub mod failure;
 mod init;
@@ -26,6 +27,7 @@ mod progress;
 mod report;
 mod run;
 pub mod run_settings;
+pub mod sending;
 pub mod settings;
 mod signals;
 pub mod source;
@@ -84,6 +86,7 @@ fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Fai
             run::run(&request, &arguments, jobs)
         }
         Request::Init(request) => shown(init::init(&request)?),
+        Request::Load(request) => sending::send(&request, jobs),
         Request::Report(request) => {
             let (text, exit) = report::report(&request)?;
             Ok(Outcome { text, message: None, exit })

@@ -53,7 +53,8 @@ impl Load {
     /// # Errors
     /// What cannot work (exit 2).
     pub(crate) fn check(settings: &TrialSettings, job: &dyn Job) -> Result<(), Failure> {
-        settings.load.validate().map_err(failure)?;
+        // Reads recorded times too, if there are any.
+        settings.load.schedule(0, None).map_err(failure)?;
         let context = StreamingContext::new(settings.engine.clone())?;
         let (_, lines) = context.queue_stream::<Text>();
         job.build(&lines, &settings.load, settings.engine.interval_ns, &Arc::new(Answers::new(false)))?;
@@ -94,7 +95,9 @@ impl Load {
             Source::Tcp { .. } => None,
             Source::Generator | Source::File { .. } => {
                 let payload = job.payload(&settings.load).map_err(failure)?;
-                let schedule = settings.load.schedule(horizon_ns, payload.records_limit()).map_err(failure)?;
+                let lead_ns = primed_batches.saturating_mul(settings.engine.interval_ns);
+                let schedule = settings.load.schedule_after(lead_ns, horizon_ns, payload.records_limit());
+                let schedule = schedule.map_err(failure)?;
                 Some(Planned { payload, schedule: Arc::new(schedule), primed_batches })
             }
         };
@@ -123,7 +126,10 @@ impl Load {
                     Generator::new(planned.payload.clone(), planned.schedule.clone(), self.warmup_batches);
                 (context.planned_stream(&source.to_string(), generator), Some(stats))
             }
-            (None, Source::Tcp { address }) => (context.socket_text_stream(address), None),
+            (None, Source::Tcp { addresses }) => {
+                let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+                (context.socket_text_stream_of(&addresses), None)
+            }
             (None, source) => return Err(Failure::internal(format!("{source} was not prepared"))),
         };
         let answers = Arc::new(Answers::new(self.keeps_answer));
@@ -190,12 +196,15 @@ fn settings(spec: &TrialSpec) -> Result<TrialSettings, Failure> {
     Ok(settings)
 }
 
-fn failure(error: LoadError) -> Failure {
+/// A load that cannot be made: exit 2 for its settings, 7 for its files.
+pub(crate) fn failure(error: LoadError) -> Failure {
     let exit = match &error {
         LoadError::Setting { .. } => Exit::Usage,
-        LoadError::InputUnreadable { .. } | LoadError::InputEmpty { .. } | LoadError::InputTooLarge { .. } => {
-            Exit::Environment
-        }
+        LoadError::InputUnreadable { .. }
+        | LoadError::InputEmpty { .. }
+        | LoadError::InputTooLarge { .. }
+        | LoadError::ArrivalsUnreadable { .. }
+        | LoadError::ArrivalsLine { .. } => Exit::Environment,
     };
     Failure::new(exit, error.to_string())
 }

@@ -68,6 +68,9 @@ pub struct TrialSpec {
     pub answer: Option<PathBuf>,
     /// Where the process tells how far it is.
     pub status: PathBuf,
+    /// Records per second that the generator was proven to send into a job that does nothing, if it was.
+    #[serde(default)]
+    pub ceiling_per_s: Option<u64>,
 }
 
 /// Batches to be judged and the warm-up before them.
@@ -164,13 +167,14 @@ mod tests {
             workload: "w".into(),
             settings: resolved(&[]).settings.values(),
             origins: BTreeMap::new(),
-            source: Source::Tcp { address: "localhost:1".into() },
+            source: Source::Tcp { addresses: vec!["localhost:1".into()] },
             batches: None,
             warmup_batches: 3,
             time_limit_ns: 5,
             time_limit_is_given: true,
             answer: None,
             status: "s".into(),
+            ceiling_per_s: Some(5),
         };
         let json = serde_json::to_string(&spec).unwrap();
         assert_eq!(serde_json::from_str::<TrialSpec>(&json).unwrap(), spec);

@@ -4,6 +4,7 @@ mod command_line;
 mod preparation;
 mod results;
 
+use crate::ceiling::{self, Ceilings};
 use crate::cli::RunRequest;
 use crate::failure::Failure;
 use crate::load::UNWRITTEN_ANSWER;
@@ -44,6 +45,10 @@ pub(crate) fn run(request: &RunRequest, arguments: &[OsString], jobs: &[&dyn Job
         return Ok(Outcome { text, message: None, exit: Exit::Ok });
     }
     let signals = Signals::catch()?;
+    let settings = &request.resolved.settings;
+    let ceiling_per_s = Ceilings::default().per_s(job, settings, &request.source);
+    ceiling::check(&settings.load, ceiling_per_s)?;
+    let spec = TrialSpec { ceiling_per_s: ceiling_per_s.map(|per_s| per_s as u64), ..spec };
     let path = request.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&spec.run));
     let directory = RunDirectory::create(path)?;
     Session { request, spec, signals, directory }.measure()

@@ -16,10 +16,10 @@ pub enum Source {
         /// Again and again instead of once through.
         again: bool,
     },
-    /// A TCP server that sends lines.
+    /// TCP servers that send lines.
     Tcp {
-        /// `HOST:PORT`.
-        address: String,
+        /// `HOST:PORT` of each; at least one.
+        addresses: Vec<String>,
     },
 }
 
@@ -28,7 +28,7 @@ impl std::fmt::Display for Source {
         match self {
             Source::Generator => formatter.write_str("generator"),
             Source::File { path, .. } => write!(formatter, "{}", path.display()),
-            Source::Tcp { address } => write!(formatter, "tcp://{address}"),
+            Source::Tcp { addresses } => write!(formatter, "tcp://{}", addresses.join(",")),
         }
     }
 }

@@ -9,3 +9,4 @@ mod overload;
 mod protocol;
 mod records;
 mod runs;
+mod sending;

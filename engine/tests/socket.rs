@@ -49,6 +49,32 @@ fn lines_are_counted_over_reconnections_and_ugly_input() {
 }
 
 #[test]
+fn several_peers_are_one_source_and_each_keeps_its_order() {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let addresses = listeners.each_ref().map(|listener| listener.local_addr().expect("bound").to_string());
+    let context = StreamingContext::new(quick()).expect("works");
+    let lines = context.socket_text_stream_of(&addresses.each_ref().map(String::as_str));
+    let seen: Arc<std::sync::Mutex<Vec<Vec<u8>>>> = Arc::default();
+    let all = seen.clone();
+    lines.for_each_batch(move |batch| batch.for_each(|line| all.lock().expect("no panic").push(line.to_vec())));
+    context.start().expect("starts");
+    let mut peers = listeners.each_ref().map(|listener| listener.accept().expect("connects").0);
+    for number in 0..50 {
+        for (peer, stream) in peers.iter_mut().enumerate() {
+            writeln!(stream, "{peer} {number}").expect("connected");
+        }
+    }
+    wait_for("all lines", || seen.lock().expect("no panic").len() == 150);
+    let report = context.stop(Duration::from_secs(5)).expect("stops");
+    assert!(report.accepted == 150 && report.input.contains(&("connections", 3)), "{report:?}");
+    for peer in 0..3 {
+        let seen = seen.lock().expect("no panic");
+        let of_peer = seen.iter().filter(|line| line.starts_with(format!("{peer} ").as_bytes()));
+        assert!(of_peer.eq((0..50).map(|number| format!("{peer} {number}").into_bytes()).collect::<Vec<_>>().iter()));
+    }
+}
+
+#[test]
 fn nobody_listening_is_said_and_tried_again() {
     let address = {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

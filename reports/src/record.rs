@@ -118,11 +118,11 @@ pub struct Schedule {
     pub records: Option<u64>,
     /// Planned rate. `None` where the sender decides.
     pub rate_per_s: Option<f64>,
-    /// `constant`, `poisson` or `external`.
+    /// The knob `arrivals`, or `external`.
     pub arrivals: String,
     /// `generator`, `tcp://HOST:PORT` or the path of the replayed file.
     pub source: String,
-    /// Hand-over rate that the generator alone reached into a null job, records per second.
+    /// Rate that the generator reached into a job that does nothing (of a replayed file: alone), records per second.
     pub ceiling_per_s: Option<f64>,
 }
 

@@ -23,6 +23,26 @@ pub enum LoadError {
         /// What the system said.
         problem: String,
     },
+    /// The file with recorded times cannot be used.
+    #[error("cannot replay the times of {}: {problem}", path.display())]
+    ArrivalsUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A line of the file with recorded times.
+    #[error("cannot replay the times of {}:{line}: `{text}` is not {expected}", path.display())]
+    ArrivalsLine {
+        /// The file.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: u64,
+        /// What is there.
+        text: String,
+        /// What should be.
+        expected: &'static str,
+    },
     /// The file to replay has no record.
     #[error(
         "the input file {} has no line to replay{}",

@@ -1,11 +1,13 @@
 //! The open-loop generator: hands over each record when its time has come, whatever the engine is doing.
 
 mod ceiling;
+mod proof;
 mod sender;
 mod stats;
 
 pub use ceiling::ceiling_per_s;
-pub use stats::{GeneratorStats, GeneratorSummary};
+pub use proof::{ProofError, proven_ceiling_per_s};
+pub use stats::{Delivery, GeneratorStats, GeneratorSummary};
 
 use crate::payload::Payload;
 use crate::schedule::Schedule;

@@ -4,7 +4,7 @@ use crate::error::LoadError;
 use crate::keys::{self, KeyLaw};
 use crate::payload::COLUMN_BYTES;
 use crate::records::RecordsKind;
-use crate::schedule::{Arrivals, RATE_LEAST_PER_S, RATE_MOST_PER_S, Schedule};
+use crate::schedule::{ARRIVALS_RANGE, Arrivals, RATE_LEAST_PER_S, RATE_MOST_PER_S, Schedule};
 use downbeat_engine::settings::{
     Knob, KnobKind, ValueError, format_bytes, format_duration_ns, format_rate, parse_bytes, parse_duration_ns,
     parse_rate, suggest,
@@ -99,10 +99,23 @@ impl LoadSettings {
     /// `records_limit` records ([`Payload::records_limit`](crate::payload::Payload::records_limit)).
     ///
     /// # Errors
-    /// What [`LoadSettings::validate`] finds.
+    /// What [`LoadSettings::validate`] finds; recorded times that cannot be read.
     pub fn schedule(&self, horizon_ns: u64, records_limit: Option<u64>) -> Result<Schedule, LoadError> {
+        self.schedule_after(0, horizon_ns, records_limit)
+    }
+
+    /// The same when what primes windows takes the first `lead_ns`: shapes of arrivals begin after it.
+    ///
+    /// # Errors
+    /// As [`LoadSettings::schedule`].
+    pub fn schedule_after(
+        &self,
+        lead_ns: u64,
+        horizon_ns: u64,
+        records_limit: Option<u64>,
+    ) -> Result<Schedule, LoadError> {
         self.validate()?;
-        Ok(Schedule::new(self.arrivals, self.rate_per_s, self.seed, horizon_ns, records_limit))
+        Schedule::new(&self.arrivals, self.rate_per_s, self.seed, lead_ns, horizon_ns, records_limit)
     }
 }
 
@@ -123,17 +136,14 @@ pub static LOAD_KNOBS: &[Knob<LoadSettings>] = &[
     },
     Knob {
         name: "arrivals",
-        kind: KnobKind::Choice(&["constant", "poisson"]),
-        range: "constant, poisson",
+        kind: KnobKind::Text,
+        range: ARRIVALS_RANGE,
         default: "constant",
-        trades: "batches of equal size against the bursts of many independent senders",
+        trades: "batches of equal size against the bursts of many senders and the changes of a day; factors are of the rate",
         spark: None,
-        get: |load| load.arrivals.name().into(),
+        get: |load| load.arrivals.to_string(),
         set: |load, text| {
-            load.arrivals = match choice(text, &["constant", "poisson"])? {
-                0 => Arrivals::Constant,
-                _ => Arrivals::Poisson,
-            };
+            load.arrivals = Arrivals::parse(text)?;
             Ok(())
         },
     },
@@ -296,10 +306,7 @@ mod tests {
             (knob.set)(&mut LoadSettings::default(), text).expect_err(text)
         };
         assert_eq!(refused("rate", "5000").to_string(), "`5000` has no unit: write for example `5000/s`");
-        assert_eq!(
-            refused("arrivals", "poison").to_string(),
-            "`poison` is none of constant, poisson; did you mean `poisson`?"
-        );
+        assert!(refused("arrivals", "poison").to_string().ends_with("did you mean `poisson`?"));
         assert!(matches!(refused("ring", "257MiB"), ValueError::TooLarge { .. }));
         assert!(matches!(refused("seed", "-1"), ValueError::NotANumber { .. }));
         assert!(matches!(refused("window", "0s"), ValueError::NotPositive { .. }));

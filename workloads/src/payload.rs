@@ -70,6 +70,14 @@ impl Payload {
         Payload::Replayed { ring: Arc::new(ring), once: false }
     }
 
+    /// The same records; after the last one the first one follows.
+    pub fn endless(&self) -> Self {
+        match self {
+            Payload::Replayed { ring, .. } => Payload::Replayed { ring: ring.clone(), once: false },
+            Payload::Live(source) => Payload::Live(source.clone()),
+        }
+    }
+
     /// Records after which there are no more, if there is an end.
     pub fn records_limit(&self) -> Option<u64> {
         match self {

@@ -19,6 +19,8 @@ pub(crate) enum Purpose {
     Tweets = 4,
     /// Gaps between arrivals.
     Arrivals = 5,
+    /// How long bursts and the time between them last.
+    Bursts = 20,
     /// Ad events.
     AdEvents = 21,
     /// Lines of a web server's log.

@@ -16,6 +16,7 @@ const EXAMPLES: &str = "Examples:
   downbeat run word-count                          100k/s, 200 ms batches, 100 of them judged
   downbeat run hashtags --rate 50k/s --interval 1s --set codec=rkyv
   downbeat run word-count --input access.log --answer counts.txt
+  downbeat load hashtags --rate 50k/s              the load alone, on tcp://127.0.0.1:9999
   downbeat run word-count --format json | jq .verdict
   downbeat report results/20261123-0931-a1f3 --format html > report.html";
 
@@ -30,6 +31,7 @@ pub(super) fn command() -> Command {
         .max_term_width(100)
         .disable_help_subcommand(true)
         .subcommand(run())
+        .subcommand(load())
         .subcommand(list())
         .subcommand(report())
         .subcommand(init())
@@ -60,7 +62,10 @@ fn run() -> Command {
         .arg(text("set", "NAME=VALUE", "Set any knob").action(ArgAction::Append))
         .arg(path("config", "FILE", "Settings in TOML, `name = \"value\"` a line"))
         .next_help_heading("Load and answer")
-        .arg(text("source", "tcp://HOST:PORT", "Lines from a TCP server instead of the generator"))
+        .arg(
+            text("source", "tcp://HOST:PORT", "Lines from TCP servers, not from the generator")
+                .action(ArgAction::Append),
+        )
         .arg(
             path("input", "FILE", "Replay the lines of this file at the asked rate, once through")
                 .conflicts_with("source"),
@@ -85,6 +90,43 @@ fn knob_flag(knob: &KnobInfo) -> Arg {
         .hide(!SHOWN.contains(&knob.name))
         // `--interval -5ms` is refused by the knob, with its reason.
         .allow_hyphen_values(true)
+}
+
+fn load() -> Command {
+    let knobs = knobs();
+    let flags = knobs.iter().filter(|knob| knob.group == "load" || knob.name == "duration");
+    let help = "The schedule begins when the first reader connects, and nothing stops it. Several processes with\n\
+                --shard 1/2, --shard 2/2 and ports of their own send together what one would: give all of\n\
+                them to one run, --source tcp://A --source tcp://B. Factors of arrivals and keys: downbeat\n\
+                list knobs. Ctrl-C ends it with the summary.";
+    Command::new("load")
+        .about("Send a load over TCP, as plain lines, to whoever connects: summary on stdout")
+        .after_help(help)
+        .arg(
+            Arg::new("workload")
+                .value_name("WORKLOAD")
+                .required(true)
+                .help("Whose text to send: downbeat list workloads"),
+        )
+        .arg(
+            text("listen", "HOST:PORT", "Where readers connect; port 0 takes a free one, and stderr names it")
+                .default_value("127.0.0.1:9999"),
+        )
+        .arg(text("shard", "K/N", "Send only every N-th record, from the K-th on"))
+        .arg(text("records", "COUNT", "End the whole load after so many records"))
+        .next_help_heading("Settings")
+        .args(flags.map(|knob| knob_flag(knob).hide(false)))
+        .arg(text("set", "NAME=VALUE", "Set any knob of the load").action(ArgAction::Append))
+        .arg(path("config", "FILE", "Settings in TOML, `name = \"value\"` a line"))
+        .arg(path("input", "FILE", "Replay the lines of this file at the asked rate, once through"))
+        .arg(switch("loop", "Replay it again and again").requires("input"))
+        .next_help_heading("Output")
+        .arg(
+            text("format", "FORMAT", "human or json")
+                .default_value("human")
+                .value_parser(PossibleValuesParser::new(["human", "json"])),
+        )
+        .arg(switch("quiet", "Only errors on stderr").short('q'))
 }
 
 /// A default without its explanation.
@@ -180,7 +222,7 @@ mod tests {
 
     #[test]
     fn help_fits_on_a_screen() {
-        for mut shown in [command(), run()] {
+        for mut shown in [command(), run(), load()] {
             let help = shown.render_help().to_string();
             assert!(help.lines().count() <= 40, "{} lines:\n{help}", help.lines().count());
         }

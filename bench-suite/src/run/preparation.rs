@@ -74,6 +74,7 @@ pub(super) fn spec(request: &RunRequest, arguments: &[OsString]) -> Result<Trial
         time_limit_is_given: settings.run.max_time_ns.is_some(),
         answer: request.answer.clone(),
         status: PathBuf::new(),
+        ceiling_per_s: None,
     })
 }
 

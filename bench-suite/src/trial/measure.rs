@@ -49,7 +49,7 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, control: &Control) -> Res
     let load = Load::for_trial(spec, job)?;
     let context = StreamingContext::new(load.settings.engine.clone())?;
     let built = load.build(&context, job)?;
-    let ceiling_per_s = load.ceiling_per_s();
+    let ceiling_per_s = spec.ceiling_per_s.map(|per_s| per_s as f64).or_else(|| load.ceiling_per_s());
     context.print_to(Box::new(std::io::stdout()));
     context.prime(load.primed_batches());
     let collector = Arc::new(collector(spec, &load));

@@ -31,7 +31,7 @@ pub(super) struct Evidence<'t> {
     pub(super) noise: NoiseReading,
     /// What the generator tells about itself.
     pub(super) generator: Option<GeneratorSummary>,
-    /// Records per second that it could hand over, alone.
+    /// Records per second that it can send into a job that does nothing; of a user's file, that it can hand over alone.
     pub(super) ceiling_per_s: Option<f64>,
     /// What the oracle found.
     pub(super) checked: Checked,
@@ -95,7 +95,7 @@ impl Evidence<'_> {
             seed: self.load.settings.load.seed,
             records: plan.map(|plan| plan.records()),
             rate_per_s: plan.map(|plan| plan.rate_per_s()),
-            arrivals: plan.map_or("external", |plan| plan.arrivals().name()).to_owned(),
+            arrivals: plan.map_or("external".to_owned(), |plan| plan.arrivals().to_string()),
             source: self.spec.source.to_string(),
             ceiling_per_s: self.ceiling_per_s,
         }
@@ -233,13 +233,14 @@ mod tests {
             workload: "word-count".into(),
             settings: TrialSettings::default().values(),
             origins: BTreeMap::new(),
-            source: Source::Tcp { address: "localhost:1".into() },
+            source: Source::Tcp { addresses: vec!["localhost:1".into()] },
             batches: None,
             warmup_batches: 0,
             time_limit_ns: 1,
             time_limit_is_given: false,
             answer: None,
             status: "s".into(),
+            ceiling_per_s: None,
         }
     }
 

@@ -15,8 +15,15 @@ use std::time::Duration;
 impl StreamingContext {
     /// Lines from a TCP peer that listens at `address` (`host:port`); connects again when the peer goes.
     pub fn socket_text_stream(&self, address: &str) -> DStream<Text> {
-        let receiver = SocketReceiver::new(address.to_owned(), self.settings.line_limit_bytes, self.restart_delay());
-        self.receiver_stream(&format!("tcp://{address}"), receiver)
+        self.socket_text_stream_of(&[address])
+    }
+
+    /// Lines from several TCP peers at once, each with a connection of its own, as one source: a batch holds what had arrived from
+    /// any of them, in the order of arrival. Lines of one peer stay in order.
+    pub fn socket_text_stream_of(&self, addresses: &[&str]) -> DStream<Text> {
+        let owned = addresses.iter().map(|address| (*address).to_owned()).collect();
+        let receiver = SocketReceiver::new(owned, self.settings.line_limit_bytes, self.restart_delay());
+        self.receiver_stream(&format!("tcp://{}", addresses.join(",")), receiver)
     }
 
     /// Lines from a long-lived HTTP response, as a stream of tweets is one: a GET whose body never ends, with a JSON text per

@@ -1,4 +1,4 @@
-//! Lines of text from a TCP peer, as Spark's socketTextStream reads them: we connect, and connect again when the peer goes.
+//! Lines of text from TCP peers, as Spark's socketTextStream reads them: we connect, and connect again when the peer goes.
 
 use super::feed::LineFeed;
 use super::tcp::{Connection, End};
@@ -9,29 +9,32 @@ use std::time::Duration;
 
 #[derive(Clone)]
 pub(crate) struct SocketReceiver {
-    address: String,
+    addresses: Vec<String>,
     line_limit_bytes: usize,
     restart_delay: Duration,
 }
 
 impl SocketReceiver {
-    pub(crate) fn new(address: String, line_limit_bytes: usize, restart_delay: Duration) -> Self {
-        SocketReceiver { address, line_limit_bytes, restart_delay }
+    pub(crate) fn new(addresses: Vec<String>, line_limit_bytes: usize, restart_delay: Duration) -> Self {
+        SocketReceiver { addresses, line_limit_bytes, restart_delay }
     }
 }
 
 impl Receiver<Text> for SocketReceiver {
     fn on_start(&mut self, store: Store<Text>) -> Result<(), EngineError> {
-        let peer = self.clone();
-        store.clone().spawn("db-socket", move || peer.receive(&store))
+        for address in self.addresses.clone() {
+            let (peer, its_store) = (self.clone(), store.clone());
+            store.spawn("db-socket", move || peer.receive(&address, &its_store))?;
+        }
+        Ok(())
     }
 
     fn on_stop(&mut self) {}
 }
 
 impl SocketReceiver {
-    fn receive(&self, store: &Store<Text>) {
-        let (address, delay) = (&self.address, self.restart_delay);
+    fn receive(&self, address: &str, store: &Store<Text>) {
+        let delay = self.restart_delay;
         while !store.is_stopped() {
             let trouble = match Connection::open(address, None, store.wake(), &**store.clock()) {
                 Ok(connection) => {

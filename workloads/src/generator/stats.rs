@@ -42,18 +42,20 @@ pub struct GeneratorSummary {
 }
 
 /// One hand-over.
-#[derive(Clone, Copy)]
-pub(super) struct Delivery {
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery {
     /// Offset of its first record in the schedule.
-    pub(super) offset_ns: u64,
-    pub(super) records: u64,
+    pub offset_ns: u64,
+    /// How many records it has.
+    pub records: u64,
     /// Intended times of its first and last record; the others lie evenly between.
-    pub(super) first_ns: u64,
-    pub(super) last_ns: u64,
+    pub first_ns: u64,
+    /// Intended time of the last one.
+    pub last_ns: u64,
     /// When the generator came with it.
-    pub(super) offered_ns: u64,
+    pub offered_ns: u64,
     /// For how long it was kept waiting then.
-    pub(super) blocked_ns: u64,
+    pub blocked_ns: u64,
 }
 
 struct State {
@@ -65,6 +67,7 @@ struct State {
     /// CPU time of the thread when the measured part began.
     cpu_begin_ns: Option<u64>,
     lag: Histogram<u64>,
+    pacing: Histogram<u64>,
     summary: GeneratorSummary,
 }
 
@@ -75,10 +78,15 @@ impl Default for State {
             measured_from_offset_ns: 0,
             excused_until_ns: 0,
             cpu_begin_ns: None,
-            lag: Histogram::new_with_bounds(1, LAG_MOST_NS, 2).expect("these bounds are allowed"),
+            lag: histogram(),
+            pacing: histogram(),
             summary: GeneratorSummary::default(),
         }
     }
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LAG_MOST_NS, 2).expect("these bounds are allowed")
 }
 
 impl GeneratorStats {
@@ -97,13 +105,21 @@ impl GeneratorStats {
         self.lock().lag.clone()
     }
 
+    /// Pacing error of each hand-over of the measured part, nanoseconds: how much later it came than its last record was meant
+    /// to, blocked time excluded. Records wait for the next tick of 1 ms; this leaves that wait out, [`Self::lag_histogram`]
+    /// has it.
+    pub fn pacing_histogram(&self) -> Histogram<u64> {
+        self.lock().pacing.clone()
+    }
+
     pub(super) fn begin(&self, interval_ns: u64, measured_from_offset_ns: u64) {
         let mut state = self.lock();
         state.late_after_ns = LATE_LEAST_NS.max(interval_ns / 20);
         state.measured_from_offset_ns = measured_from_offset_ns;
     }
 
-    pub(super) fn deliver(&self, delivery: Delivery) {
+    /// Takes note of a hand-over.
+    pub fn deliver(&self, delivery: Delivery) {
         self.lock().deliver(delivery);
     }
 
@@ -141,6 +157,8 @@ impl State {
         self.summary.measured_records += delivery.records;
         self.summary.blocked_ns += delivery.blocked_ns;
         self.summary.late_records += self.late_records(delivery);
+        let meant_ns = delivery.last_ns.max(self.excused_until_ns);
+        self.pacing.saturating_record(delivery.offered_ns.saturating_sub(meant_ns));
         let points = delivery.records.min(LAG_POINTS);
         for point in 0..points {
             let intended_ns =
@@ -203,6 +221,9 @@ mod tests {
         let summary = stats.summary();
         assert_eq!((summary.handed_records, summary.measured_records), (101, 101));
         assert_eq!(stats.lag_histogram().len(), 101, "each record has its weight");
+        stats.deliver(delivery(60 * MS, 70 * MS, 11, 70 * MS + 7, 0));
+        let pacing = stats.pacing_histogram();
+        assert_eq!((pacing.len(), pacing.min(), pacing.max()), (2, 0, 7), "a hand-over counts by its last record");
     }
 
     #[test]

@@ -94,7 +94,7 @@ fn load(record: &TrialRecord) -> Vec<(String, String)> {
         pair("records committed", count(record.integrity.committed)),
         pair("seed", schedule.seed.to_string()),
         pair("schedule hash", known(schedule.hash.clone())),
-        pair("generator alone", known(schedule.ceiling_per_s.map(rate))),
+        pair("ceiling of the generator", known(schedule.ceiling_per_s.map(rate))),
         pair("batches primed", count(record.primed_batches)),
     ]
 }
