@@ -43,6 +43,8 @@ pub enum Request {
     List(ListRequest),
     /// Render a stored result again.
     Report(ReportRequest),
+    /// Write a project for a job of one's own.
+    Init(InitRequest),
     /// Be the process of one trial.
     Trial {
         /// What to measure.
@@ -138,6 +140,15 @@ pub struct ReportRequest {
     pub output: Output,
 }
 
+/// `downbeat init`.
+#[derive(Debug)]
+pub struct InitRequest {
+    /// Where the project goes.
+    pub directory: PathBuf,
+    /// The source tree of downbeat; `None` means the one that this program was built from.
+    pub downbeat_path: Option<PathBuf>,
+}
+
 /// Reads the command line, together with the environment's `DOWNBEAT_*` variables and the file of `--config`.
 ///
 /// # Errors
@@ -161,6 +172,10 @@ pub fn parse(
         Some(("load", matches)) => load(matches, environment).map(|request| Request::Load(Box::new(request))),
         Some(("list", matches)) => Ok(Request::List(list(matches))),
         Some(("report", matches)) => Ok(Request::Report(report(matches))),
+        Some(("init", matches)) => Ok(Request::Init(InitRequest {
+            directory: needed(matches, "directory"),
+            downbeat_path: path(matches, "downbeat-path"),
+        })),
         Some(("trial", matches)) => {
             Ok(Request::Trial { spec: needed(matches, "spec"), record: needed(matches, "record") })
         }

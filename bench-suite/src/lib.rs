@@ -16,6 +16,7 @@
 mod ceiling;
 pub mod cli;
 pub mod failure;
+mod init;
 mod jobs;
 mod list;
 mod load;
@@ -98,6 +99,7 @@ fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Fai
             search::tune::run(&request, &arguments, jobs)
         }
         Request::Resume(directory) => carry_out(search::sweep::arguments(&directory)?, jobs),
+        Request::Init(request) => shown(init::init(&request)?),
         Request::Load(request) => sending::send(&request, jobs),
         Request::Report(request) => {
             let (text, exit) = report::report(&request)?;

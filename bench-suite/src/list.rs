@@ -7,6 +7,7 @@ use downbeat_reports::inert;
 use downbeat_reports::store;
 use downbeat_reports::summary::Summary;
 use downbeat_workloads::catalog::Job;
+use downbeat_workloads::load::LoadSettings;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -40,8 +41,12 @@ struct Entry {
 }
 
 fn workload(job: &dyn Job) -> Entry {
-    let (name, about) = (job.name(), job.about());
-    Entry { object: json!({ "name": name, "about": about }), text: format!("{name:<14} {about}\n") }
+    let (name, about, text) = (job.name(), job.about(), job.text(&LoadSettings::default()));
+    let payload = text.name();
+    Entry {
+        object: json!({ "name": name, "about": about, "payload": payload }),
+        text: format!("{name:<14} {about}\n{:14} payload {payload}\n", ""),
+    }
 }
 
 fn knob(knob: &KnobInfo) -> Entry {

@@ -113,7 +113,13 @@ fn help_fits_on_a_screen_and_names_examples_and_exit_codes() {
 fn lists_have_a_json_twin() {
     let place = Place::new();
     let workloads = place.run("list workloads --format json").json();
-    assert_eq!(workloads[0]["name"], "word-count");
+    assert_eq!((&workloads[0]["name"], &workloads[0]["payload"]), (&"word-count".into(), &"words-1".into()));
+    let shown = place.run("list workloads").stdout;
+    for workload in workloads.as_array().unwrap() {
+        for value in ["name", "about", "payload"] {
+            assert!(shown.contains(workload[value].as_str().unwrap()), "{value} of {workload} is missing of {shown}");
+        }
+    }
     let knobs = place.run("list knobs --format json").json();
     let names: Vec<&str> = knobs.as_array().unwrap().iter().map(|knob| knob["name"].as_str().unwrap()).collect();
     for name in ["interval", "rate", "batches", "codec", "allocator"] {

@@ -5,6 +5,7 @@ mod answers;
 mod cli;
 mod command;
 mod faults;
+mod init;
 mod overload;
 mod protocol;
 mod records;

@@ -1,8 +1,16 @@
 //! The catalog: jobs that are run under load, each with its text and its oracle.
 
+mod ad_event;
+mod ads;
+mod distinct_users;
+mod enrich;
 mod hashtags;
+mod log_errors;
+mod log_line;
 mod nexmark;
 mod null;
+mod sensors;
+mod sessions;
 mod word_count;
 
 use crate::answers::Answers;
@@ -73,6 +81,11 @@ pub trait Job: Sync {
     }
 }
 
+/// Batches in the load's window, at least one.
+fn window_batches(load: &LoadSettings, interval_ns: u64) -> usize {
+    usize::try_from(load.window_ns / interval_ns).unwrap_or(usize::MAX).max(1)
+}
+
 /// All jobs, in the order in which they are shown.
 pub static CATALOG: &[&dyn Job] = &[
     &word_count::WordCount,
@@ -83,6 +96,12 @@ pub static CATALOG: &[&dyn Job] = &[
     &nexmark::Q3,
     &nexmark::Q5,
     &nexmark::Q8,
+    &ads::Ads,
+    &log_errors::LogErrors,
+    &sessions::Sessions,
+    &enrich::Enrich,
+    &distinct_users::DistinctUsers,
+    &sensors::Sensors,
     &null::Null,
 ];
 

@@ -37,6 +37,8 @@ pub struct LoadSettings {
     pub ring_bytes: usize,
     /// Length of the window of jobs that have one, nanoseconds.
     pub window_ns: u64,
+    /// A session without a request for longer than this is over, nanoseconds; rounded up to whole intervals.
+    pub session_timeout_ns: u64,
     /// How the job holds the text that it makes of its lines.
     pub records: RecordsKind,
     /// A user's own file instead of generated text.
@@ -57,6 +59,7 @@ impl Default for LoadSettings {
             text: TextMode::Ring,
             ring_bytes: 64 << 20,
             window_ns: 60_000_000_000,
+            session_timeout_ns: 1_000_000_000,
             records: RecordsKind::Borrowed,
             input: None,
             input_loop: false,
@@ -217,6 +220,19 @@ pub static LOAD_KNOBS: &[Knob<LoadSettings>] = &[
         get: |load| format_duration_ns(load.window_ns),
         set: |load, text| {
             load.window_ns = parse_duration_ns(text)?;
+            Ok(())
+        },
+    },
+    Knob {
+        name: "session_timeout",
+        kind: KnobKind::Duration,
+        range: "rounded up to whole intervals",
+        default: "1s",
+        trades: "sessions that survive a pause against state that is kept for longer",
+        spark: Some("StateSpec.timeout"),
+        get: |load| format_duration_ns(load.session_timeout_ns),
+        set: |load, text| {
+            load.session_timeout_ns = parse_duration_ns(text)?;
             Ok(())
         },
     },

@@ -2,17 +2,32 @@
 //!
 //! They share nothing with the engine but the bytes: a tokenizer of their own, ids instead of hash tables of words.
 
+mod ads;
+mod distinct_users;
+mod enrich;
 mod hashtags;
+mod json;
+mod log_errors;
+mod log_fields;
 mod nexmark;
 mod null;
+mod parsed;
+mod sensors;
+mod sessions;
 mod tokens;
 mod word_count;
 
+pub use ads::AdsOracle;
+pub use distinct_users::DistinctUsersOracle;
+pub use enrich::EnrichOracle;
 pub use hashtags::HashtagsOracle;
+pub use log_errors::LogErrorsOracle;
 pub use nexmark::{
     NexmarkQ0Oracle, NexmarkQ1Oracle, NexmarkQ2Oracle, NexmarkQ3Oracle, NexmarkQ5Oracle, NexmarkQ8Oracle,
 };
 pub use null::NullOracle;
+pub use sensors::SensorsOracle;
+pub use sessions::SessionsOracle;
 pub use word_count::WordCountOracle;
 
 use crate::answers::{Answers, BatchAnswer, BatchKey, Row};
@@ -52,7 +67,7 @@ pub trait Oracle: Send {
 }
 
 /// Compares the answer of one batch.
-fn check_batch(batch: BatchKey, expected: BatchAnswer, answers: &Answers, wrong: &mut Vec<WrongAnswer>) {
+pub fn check_batch(batch: BatchKey, expected: BatchAnswer, answers: &Answers, wrong: &mut Vec<WrongAnswer>) {
     let what = match answers.of_batch(batch) {
         None => format!("expected {expected}, but the output was never called"),
         Some(found) if found != expected => format!("expected {expected}, found {found}"),
@@ -62,7 +77,7 @@ fn check_batch(batch: BatchKey, expected: BatchAnswer, answers: &Answers, wrong:
 }
 
 /// Batches that were answered more than once have no right answer.
-fn check_repeated(batches: &[BatchRanges], answers: &Answers, wrong: &mut Vec<WrongAnswer>) {
+pub fn check_repeated(batches: &[BatchRanges], answers: &Answers, wrong: &mut Vec<WrongAnswer>) {
     for batch in answers.repeated() {
         if batches.iter().any(|range| range.batch == batch) {
             wrong.push(WrongAnswer { batch: Some(batch), what: "the output was called more than once".into() });
@@ -70,8 +85,8 @@ fn check_repeated(batches: &[BatchRanges], answers: &Answers, wrong: &mut Vec<Wr
     }
 }
 
-/// Compares the final answer, if it was kept; `expected` is ordered.
-fn check_final(expected: &[Row], answers: &Answers, wrong: &mut Vec<WrongAnswer>) {
+/// Compares the final answer, if it was kept; `expected` is ordered as [`sort_rows`](crate::answers::sort_rows) does it.
+pub fn check_final(expected: &[Row], answers: &Answers, wrong: &mut Vec<WrongAnswer>) {
     let Some(found) = answers.final_rows() else { return };
     let rows = expected.len().max(found.len());
     let Some(row) = (0..rows).find(|row| expected.get(*row) != found.get(*row)) else { return };

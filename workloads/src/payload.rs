@@ -14,7 +14,7 @@ mod words;
 
 pub use ads::{AdEvents, CAMPAIGNS, campaign_table};
 pub use file::{INPUT_LIMIT_BYTES, read_file};
-pub use logs::{LogLines, URLS, urls};
+pub use logs::{LogLines, SECTION_VERSIONS, URLS, url_sections, urls};
 pub use nexmark::Nexmark;
 pub use reader::Reader;
 pub use ring::{COLUMN_BYTES, Ring};

@@ -38,6 +38,7 @@ pub(super) fn command() -> Command {
         .subcommand(load())
         .subcommand(list())
         .subcommand(report())
+        .subcommand(init())
         .subcommand(trial())
 }
 
@@ -266,6 +267,19 @@ fn report() -> Command {
         .arg(format())
         .arg(switch("must-hold", "FALLS BEHIND exits with 6"))
         .arg(colour())
+}
+
+fn init() -> Command {
+    Command::new("init")
+        .about("Write a small cargo project with a job of your own")
+        .arg(
+            Arg::new("directory")
+                .value_name("DIR")
+                .default_value(".")
+                .value_parser(value_parser!(PathBuf))
+                .help("Where it goes: a directory that is empty or not there yet"),
+        )
+        .arg(path("downbeat-path", "DIR", "Source tree of downbeat [default: the one this program was built from]"))
 }
 
 /// How a parent starts the process of a trial; not for people.

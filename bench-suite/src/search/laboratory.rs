@@ -12,7 +12,6 @@ use downbeat_reports::capacity::CapacityRecord;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::figures::{Figures, Outcome, outcome};
 use downbeat_reports::limit::Limit;
-use downbeat_reports::record::TrialRecord;
 use downbeat_reports::store;
 use downbeat_reports::verdict::{Verdict, judge};
 use std::collections::BTreeMap;
@@ -33,13 +32,11 @@ pub(crate) struct Laboratory {
     progress: Progress,
     begun: Instant,
     budget: Option<Duration>,
-    trials: u64,
+    ceiling_per_s: Option<f64>,
 }
 
 /// A paced trial, judged.
 pub(crate) struct Paced {
-    /// What was measured.
-    pub(crate) record: TrialRecord,
     /// What it means.
     pub(crate) verdict: Verdict,
     /// Its point figures.
@@ -63,6 +60,8 @@ pub(crate) struct Plan<'p> {
     pub(crate) resolved: &'p Resolved,
     /// Where the records go.
     pub(crate) directory: &'p Path,
+    /// Records per second that the generator proved it can send.
+    pub(crate) ceiling_per_s: Option<f64>,
     /// No progress on stderr.
     pub(crate) quiet: bool,
 }
@@ -86,7 +85,7 @@ impl Laboratory {
             progress: Progress::new(plan.quiet, settings.engine.interval_ns),
             begun: Instant::now(),
             budget: settings.run.max_time_ns.map(Duration::from_nanos),
-            trials: 0,
+            ceiling_per_s: plan.ceiling_per_s,
         })
     }
 
@@ -133,7 +132,7 @@ impl Laboratory {
         self.keep(&files, name);
         let verdict = judge(&record);
         let figures = Figures::of(&record, &verdict);
-        Ok(Paced { record, verdict, figures })
+        Ok(Paced { verdict, figures })
     }
 
     /// Drains a backlog under these settings for about this long. The record is kept as `<name>.json`.
@@ -172,6 +171,7 @@ impl Laboratory {
             source: self.source.clone(),
             batches: None,
             warmup_batches: 0,
+            ceiling_per_s: self.ceiling_per_s.map(|per_s| per_s as u64),
             time_limit_ns: 0,
             time_limit_is_given: false,
             answer: None,
@@ -183,7 +183,6 @@ impl Laboratory {
         if let Some(exit) = self.signals.exit() {
             return Err(Failure::new(exit, "interrupted"));
         }
-        self.trials += 1;
         let files = Files::new(&self.directory, name);
         spec.status.clone_from(&files.status);
         embedded::run(spec, &files, &self.signals, &mut self.progress)?;

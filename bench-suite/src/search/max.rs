@@ -2,6 +2,7 @@
 
 use super::laboratory::{Laboratory, Paced, Plan, concerns_the_trial, paced_ns};
 use super::rate::{Next, Options, RateSearch};
+use crate::ceiling::{self, Ceilings};
 use crate::cli::SearchRequest;
 use crate::failure::Failure;
 use crate::load::Load;
@@ -51,6 +52,10 @@ pub(crate) fn run(request: &SearchRequest, arguments: &[OsString], jobs: &[&dyn 
         return Ok(Outcome::shown(describe(request, job, &options)));
     }
     let signals = Signals::catch()?;
+    let ceiling_per_s = Ceilings::default().per_s(job, settings, &request.source);
+    if request.resolved.is_given("rate") {
+        ceiling::check(&settings.load, ceiling_per_s)?;
+    }
     let run = run_name();
     let directory = RunDirectory::create(request.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&run)))?;
     let plan = Plan {
@@ -58,6 +63,7 @@ pub(crate) fn run(request: &SearchRequest, arguments: &[OsString], jobs: &[&dyn 
         source: request.source.clone(),
         resolved: &request.resolved,
         directory: directory.path(),
+        ceiling_per_s,
         quiet: request.quiet,
     };
     let seed_is_given = request.resolved.is_given("seed");
@@ -70,6 +76,7 @@ pub(crate) fn run(request: &SearchRequest, arguments: &[OsString], jobs: &[&dyn 
         interval_ns: settings.engine.interval_ns,
         limits: request.limits.iter().map(Limit::to_string).collect(),
         resolution: options.resolution,
+        ceiling_per_s,
         environment: machine::fingerprint(),
         ..MaxRecord::default()
     };
@@ -126,6 +133,9 @@ struct Climb<'r> {
 impl Climb<'_> {
     fn search(&mut self) -> Result<(), Failure> {
         let (guess_per_s, spread) = self.guess()?;
+        if let Some(ceiling_per_s) = self.record.ceiling_per_s {
+            self.options.most_per_s = CEILING_SHARE * ceiling_per_s / self.settings.load.arrivals.peak_factor();
+        }
         let mut search = RateSearch::new(self.options, guess_per_s, spread);
         let stop = self.climb(&mut search);
         self.conclude(&search, *stop.as_ref().unwrap_or(&Stop::Interrupted));
@@ -144,8 +154,8 @@ impl Climb<'_> {
             Err(failure) => return Err(failure),
         };
         self.record.model = drained.model();
-        self.record.ceiling_per_s = drained.ceiling_per_s;
-        self.options.most_per_s = drained.ceiling_per_s.map_or(f64::MAX, |ceiling| CEILING_SHARE * ceiling);
+        // Of a user's own file the trial's process finds it out.
+        self.record.ceiling_per_s = self.record.ceiling_per_s.or(drained.ceiling_per_s);
         let drained = drained.rate_per_s().map(|(rate_per_s, _)| (rate_per_s, SURE));
         Ok(given.or(drained).unwrap_or((self.settings.load.rate_per_s, UNSURE)))
     }

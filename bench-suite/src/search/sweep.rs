@@ -6,6 +6,7 @@ pub(crate) use store::arguments;
 
 use super::grid::{Axis, Cell, Grid, Shape};
 use super::laboratory::{Laboratory, Plan, concerns_the_trial, paced_ns};
+use crate::ceiling::{self, Ceilings};
 use crate::cli::SweepRequest;
 use crate::failure::Failure;
 use crate::load::Load;
@@ -74,6 +75,7 @@ struct Sweep {
     workload: String,
     grid: Grid,
     fill_batches: Vec<u64>,
+    ceiling_per_s: Option<f64>,
 }
 
 /// One trial to be made.
@@ -93,7 +95,16 @@ fn planned(request: &SweepRequest, workload: &str, jobs: &[&dyn Job]) -> Result<
         job.prime_batches(&settings.load, settings.engine.interval_ns)
     };
     let fill_batches = grid.cells.iter().map(fill).collect();
-    Ok(Sweep { workload: workload.to_owned(), grid, fill_batches })
+    let mut ceilings = Ceilings::default();
+    let mut ceiling_per_s = None;
+    for settings in grid.cells.iter().map(|cell| grid.settings(cell)).filter(|_| !request.dry_run) {
+        let of_cell = ceilings.per_s(job, &settings, &request.source);
+        if request.response == Response::P99 {
+            ceiling::check(&settings.load, of_cell)?;
+        }
+        ceiling_per_s = ceiling_per_s.or(of_cell);
+    }
+    Ok(Sweep { workload: workload.to_owned(), grid, fill_batches, ceiling_per_s })
 }
 
 impl Sweep {
@@ -160,6 +171,7 @@ impl Run<'_> {
                 source: self.request.source.clone(),
                 resolved: &self.request.resolved,
                 directory: self.store.path(),
+                ceiling_per_s: sweep.ceiling_per_s,
                 quiet: self.request.quiet,
             };
             self.laboratories.push(Laboratory::open(&plan, signals.clone())?);
@@ -295,7 +307,7 @@ mod tests {
         let axes = vec![Axis::parse("codec=none,rkyv,json").unwrap(), Axis::parse("threads=1,2,3,4").unwrap()];
         let grid = Grid::new(axes, &resolved, Shape::Full, |_| Ok(())).unwrap();
         let fill_batches = vec![0; grid.cells.len()];
-        let sweeps = [Sweep { workload: "w".into(), grid, fill_batches }];
+        let sweeps = [Sweep { workload: "w".into(), grid, fill_batches, ceiling_per_s: None }];
         let trials = order(&sweeps, 3, 42);
         assert_eq!(trials.len(), 36);
         let rounds: Vec<Vec<&Cell>> =

@@ -8,6 +8,7 @@ mod rank;
 use super::goal::{Aim, Goal};
 use super::grid::{Axis, Grid, Shape};
 use super::laboratory::{Laboratory, Plan};
+use crate::ceiling::{self, Ceilings};
 use crate::cli::TuneRequest;
 use crate::failure::Failure;
 use crate::load::Load;
@@ -17,7 +18,7 @@ use crate::settings::TrialSettings;
 use crate::signals::Signals;
 use confirm::Confirmation;
 use downbeat_reports::exit::Exit;
-use downbeat_reports::quantity::{duration, rate};
+use downbeat_reports::quantity::duration;
 use downbeat_reports::search::tune::{SCHEMA, TuneRecord};
 use downbeat_reports::store::RunDirectory;
 use downbeat_workloads::catalog::Job;
@@ -81,6 +82,10 @@ pub(crate) fn run(request: &TuneRequest, arguments: &[OsString], jobs: &[&dyn Jo
         return Ok(Outcome::shown(describe(&task, request, budget_ns)));
     }
     let signals = Signals::catch()?;
+    let ceiling_per_s = Ceilings::default().per_s(job, &task.today, &request.source);
+    if request.goal.rate_per_s().is_some() {
+        ceiling::check(&task.today.load, ceiling_per_s)?;
+    }
     let run = run_name();
     let directory = RunDirectory::create(request.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&run)))?;
     let plan = Plan {
@@ -88,6 +93,7 @@ pub(crate) fn run(request: &TuneRequest, arguments: &[OsString], jobs: &[&dyn Jo
         source: request.source.clone(),
         resolved: &resolved,
         directory: directory.path(),
+        ceiling_per_s,
         quiet: request.quiet,
     };
     let mut laboratory = Laboratory::open(&plan, signals)?;
@@ -102,6 +108,7 @@ pub(crate) fn run(request: &TuneRequest, arguments: &[OsString], jobs: &[&dyn Jo
         axes: task.grid.axes.iter().map(|axis| (axis.knob.to_owned(), axis.values.clone())).collect(),
         cells: task.grid.cells.len() as u64,
         refused: task.grid.refused.len() as u64,
+        ceiling_per_s,
         environment: machine::fingerprint(),
         ..TuneRecord::default()
     };
@@ -121,14 +128,6 @@ fn search(
     let ranked = ranking.rank(laboratory, (RANKING_SHARE * budget_ns as f64) as u64);
     ranking.tell(record);
     ranked?;
-    if let (Some(rate_per_s), Some(ceiling_per_s)) = (task.goal.rate_per_s(), record.ceiling_per_s)
-        && rate_per_s > ceiling_per_s
-    {
-        let message = format!("{} is more than the generator can send here: {}", rate(rate_per_s), rate(ceiling_per_s));
-        return Err(
-            Failure::usage(message).help("ask for a lower rate, or send with downbeat load from other machines")
-        );
-    }
     let mut confirmation = Confirmation::new(task, &ranking)?;
     let confirmed = confirmation.run(laboratory);
     confirmation.tell(record);

@@ -55,7 +55,7 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, measure_ns: u64) -> Resul
         interval_ns: settings.engine.interval_ns,
         threads: settings.engine.effective_threads() as u32,
         drains: Vec::new(),
-        ceiling_per_s: bench.load.ceiling_per_s(),
+        ceiling_per_s: spec.ceiling_per_s.map(|per_s| per_s as f64).or_else(|| bench.load.ceiling_per_s()),
         allocator: allocator::kind().to_owned(),
     };
     let begin = Instant::now();

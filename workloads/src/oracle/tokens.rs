@@ -107,14 +107,14 @@ impl Indexed {
 
 /// Numbers keys in the order in which they are met.
 #[derive(Default)]
-struct Dictionary {
+pub(super) struct Dictionary {
     ids: HashMap<Vec<u8>, u32, foldhash::fast::RandomState>,
-    keys: Vec<Vec<u8>>,
+    pub(super) keys: Vec<Vec<u8>>,
     hashes: Vec<KeyHash>,
 }
 
 impl Dictionary {
-    fn id(&mut self, key: &[u8]) -> u32 {
+    pub(super) fn id(&mut self, key: &[u8]) -> u32 {
         if let Some(id) = self.ids.get(key) {
             return *id;
         }

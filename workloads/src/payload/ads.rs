@@ -4,9 +4,9 @@
 //! 100 campaigns of 10 ads, five types of ads and three of events, each as likely as the others. Unlike there the users are
 //! many and not alike, and events have addresses of their own.
 
-use super::digits::{event_time_ms, identifier, push_decimal};
-use super::{BLOCK_LINES, LineSource};
-use crate::keys::Keys;
+use super::digits::{event_time_ms, identifier, of_keys, push_decimal};
+use super::{LineSource, records_of};
+use crate::keys::{KeyLaw, KeySource, Keys};
 use crate::random::{Purpose, Random, below, mix, stream};
 use downbeat_engine::record::{Column, TextColumn};
 
@@ -40,25 +40,30 @@ pub struct AdEvents {
     seed: u64,
     ads: Vec<[u8; 36]>,
     pages: Vec<[u8; 36]>,
-    ad_numbers: Keys,
-    users: Keys,
+    ad_keys: KeySource,
+    user_keys: KeySource,
 }
 
 impl AdEvents {
     /// The events of this seed: ads uniform, users zipf 0.8 over 100,000.
     pub fn new(seed: u64) -> Self {
+        AdEvents::drawn(seed, &KeyLaw::Default, &KeyLaw::Default)
+    }
+
+    /// The events of this seed with ads and users drawn by these laws; beyond the ads that exist the same ones come again.
+    pub fn drawn(seed: u64, ads: &KeyLaw, users: &KeyLaw) -> Self {
         AdEvents {
             seed,
             ads: (0..ADS).map(|ad| identifier(AD, ad.into())).collect(),
             pages: (0..PAGES).map(|page| identifier(PAGE, page.into())).collect(),
-            ad_numbers: Keys::Uniform(ADS),
-            users: Keys::zipf(0.8, USERS),
+            ad_keys: KeySource::new(ads, Keys::Uniform(ADS)),
+            user_keys: KeySource::new(users, Keys::zipf(0.8, USERS)),
         }
     }
 
-    fn append(&self, random: &mut Random, time_ms: u64, line: &mut Vec<u8>) {
-        let user = self.users.next(random);
-        let ad = self.ad_numbers.next(random) as usize;
+    fn append(&self, random: &mut Random, record: u64, line: &mut Vec<u8>) {
+        let user = self.user_keys.draw(random, record);
+        let ad = (self.ad_keys.draw(random, record) % ADS) as usize;
         let mut member = |name: &[u8], value: &[u8]| {
             line.extend_from_slice(name);
             line.extend_from_slice(value);
@@ -69,7 +74,7 @@ impl AdEvents {
         member(b"\",\"ad_type\":\"", AD_TYPES[below(random, AD_TYPES.len() as u32) as usize]);
         member(b"\",\"event_type\":\"", EVENT_TYPES[below(random, EVENT_TYPES.len() as u32) as usize]);
         member(b"\",\"event_time\":\"", b"");
-        push_decimal(line, time_ms);
+        push_decimal(line, event_time_ms(record));
         line.extend_from_slice(b"\",\"ip_address\":\"");
         for (index, octet) in (mix(user.into()) as u32).to_be_bytes().into_iter().enumerate() {
             if index > 0 {
@@ -90,12 +95,16 @@ impl LineSource for AdEvents {
         self.seed
     }
 
+    fn variant(&self) -> String {
+        of_keys([("ad", &self.ad_keys), ("user", &self.user_keys)])
+    }
+
     fn fill(&self, block: u64, column: &mut TextColumn) {
         let mut random = stream(self.seed, Purpose::AdEvents, block);
         let mut line = Vec::with_capacity(320);
-        for index in 0..BLOCK_LINES {
+        for record in records_of(block) {
             line.clear();
-            self.append(&mut random, event_time_ms(block, index), &mut line);
+            self.append(&mut random, record, &mut line);
             column.push(&line);
         }
     }
@@ -153,6 +162,25 @@ mod tests {
     fn a_block_depends_on_the_seed_and_its_number_alone() {
         assert_eq!(events(7, 3..4), events(7, 2..4)[1_024..]);
         assert_ne!(events(7, 3..4), events(8, 3..4));
+    }
+
+    #[test]
+    fn ads_and_users_follow_the_laws_of_the_load() {
+        let values = |ads: &str, users: &str, member: &str| {
+            let source = AdEvents::drawn(42, &KeyLaw::parse(ads).unwrap(), &KeyLaw::parse(users).unwrap());
+            let mut column = TextColumn::default();
+            (0..10).for_each(|block| source.fill(block, &mut column));
+            let lines = (0..column.len()).map(|index| std::str::from_utf8(column.view(index)).unwrap().to_owned());
+            let name = format!("\"{member}\":\"");
+            let all: HashSet<String> = lines.map(|line| line.split(&name).nth(1).unwrap()[..36].to_owned()).collect();
+            (all.len(), source.variant())
+        };
+        assert_eq!(values("uniform(7)", "default", "ad_id"), (7, "ad keys uniform(7)".to_owned()));
+        assert_eq!(values("default", "uniform(9)", "user_id"), (9, "user keys uniform(9)".to_owned()));
+        assert_eq!(
+            values("uniform(3k)", "uniform(2)", "ad_id"),
+            (1_000, "ad keys uniform(3k), user keys uniform(2)".to_owned())
+        );
     }
 
     #[test]

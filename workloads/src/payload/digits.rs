@@ -1,5 +1,6 @@
 //! Numbers, identifiers and times as text, appended without an allocation.
 
+use crate::keys::KeySource;
 use crate::random::mix;
 
 /// Seconds of a day.
@@ -44,9 +45,16 @@ pub(super) fn push_two_digits(line: &mut Vec<u8>, number: u64) {
     line.extend_from_slice(&[b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]);
 }
 
-/// The event time of a line: blocks are a second apart, their lines evenly spread, whatever the rate at which they are sent.
-pub(super) fn event_time_ms(block: u64, line: usize) -> u64 {
-    EPOCH_MS.wrapping_add(block.wrapping_mul(1_000)) + (line * 1_000 / super::BLOCK_LINES) as u64
+/// The event time of a record: blocks are a second apart, their lines evenly spread, whatever the rate at which they are sent.
+pub(super) fn event_time_ms(record: u64) -> u64 {
+    EPOCH_MS + (u128::from(record) * 1_000 / super::BLOCK_LINES as u128) as u64
+}
+
+/// What bytes depend on beside the seed: the laws of these keys.
+pub(super) fn of_keys<const N: usize>(keys: [(&str, &KeySource); N]) -> String {
+    let named = keys.into_iter().map(|(name, keys)| (name, keys.variant()));
+    let chosen = named.filter(|(_, variant)| !variant.is_empty()).map(|(name, variant)| format!("{name} {variant}"));
+    chosen.collect::<Vec<_>>().join(", ")
 }
 
 /// Appends a second of the year 2026 as web servers write it, `23/Nov/2026:10:05:42 +0000`; after a year it begins anew.
@@ -118,7 +126,8 @@ mod tests {
         assert_eq!(at(364 * DAY_S), "31/Dec/2026:00:00:00 +0000");
         assert_eq!(at(365 * DAY_S), at(0));
         assert_eq!(at(u64::MAX).len(), 26);
-        assert_eq!(event_time_ms(2, 512), EPOCH_MS + 2_500);
+        assert_eq!(event_time_ms(2_560), EPOCH_MS + 2_500);
+        assert!(event_time_ms(u64::MAX) > EPOCH_MS);
     }
 
     #[test]

@@ -5,10 +5,10 @@
 //! 4096 of them, of which 64 are new and 64 were there for the last time; a visitor stays for 64 blocks and makes 16 requests on
 //! average. Two lines of a thousand are broken: cut off, without a status, or no log line at all.
 
-use super::digits::{push_decimal, push_log_time};
-use super::{BLOCK_LINES, LineSource};
-use crate::keys::{AliasTable, Keys};
-use crate::random::{Purpose, Random, below, stream};
+use super::digits::{of_keys, push_decimal, push_log_time};
+use super::{BLOCK_LINES, LineSource, records_of};
+use crate::keys::{AliasTable, KeyLaw, KeySource, Keys};
+use crate::random::{Purpose, Random, below, mix, stream};
 use downbeat_engine::record::{Column, TextColumn};
 
 /// How many addresses the server has.
@@ -60,29 +60,47 @@ const FOREIGN: [&[u8]; 3] = [b"\\x16\\x03\\x01\x02\x00\x01\xfc", b"nginx: [emerg
 pub struct LogLines {
     seed: u64,
     urls: Vec<Vec<u8>>,
-    url_ranks: Keys,
+    url_keys: KeySource,
+    /// `None`: they come and go.
+    visitor_keys: Option<KeySource>,
     statuses: Keys,
 }
 
 impl LogLines {
     /// The lines of this seed: addresses zipf 1.0 over 10,000.
     pub fn new(seed: u64) -> Self {
+        LogLines::drawn(seed, &KeyLaw::Default, &KeyLaw::Default)
+    }
+
+    /// The lines of this seed with addresses and visitors drawn by these laws. Beyond the addresses that exist, the same ones come
+    /// again with `-` and the number of the round after them.
+    pub fn drawn(seed: u64, urls: &KeyLaw, visitors: &KeyLaw) -> Self {
         LogLines {
             seed,
-            urls: urls(),
-            url_ranks: Keys::zipf(1.0, URLS),
+            urls: self::urls(),
+            url_keys: KeySource::new(urls, Keys::zipf(1.0, URLS)),
+            visitor_keys: KeySource::chosen(visitors),
             statuses: Keys::Weighted(AliasTable::new(STATUSES.iter().map(|status| status.1).collect())),
         }
     }
 
     /// `time` is the text between the visitor and the request.
-    fn append(&self, random: &mut Random, block: u64, time: &[u8], line: &mut Vec<u8>) {
-        let visitor = (block * VISITORS_PER_BLOCK) as u32;
-        push_address(line, visitor.wrapping_add(below(random, VISITORS_AT_A_TIME)));
+    fn append(&self, random: &mut Random, record: u64, time: &[u8], line: &mut Vec<u8>) {
+        let first = || (record / BLOCK_LINES as u64 * VISITORS_PER_BLOCK) as u32;
+        let visitor = match &self.visitor_keys {
+            Some(keys) => keys.draw(random, record),
+            None => first().wrapping_add(below(random, VISITORS_AT_A_TIME)),
+        };
+        push_address(line, visitor);
         line.extend_from_slice(time);
         line.extend_from_slice(METHODS[below(random, 8) as usize]);
         line.push(b' ');
-        line.extend_from_slice(&self.urls[self.url_ranks.next(random) as usize]);
+        let url = self.url_keys.draw(random, record);
+        line.extend_from_slice(&self.urls[(url % URLS) as usize]);
+        if url >= URLS {
+            line.push(b'-');
+            push_decimal(line, (url / URLS).into());
+        }
         if below(random, 16) == 0 {
             line.extend_from_slice(b"?page=");
             push_decimal(line, below(random, 50).into());
@@ -111,15 +129,21 @@ impl LineSource for LogLines {
         self.seed
     }
 
+    fn variant(&self) -> String {
+        let visitors = self.visitor_keys.iter().map(|keys| of_keys([("visitor", keys)]));
+        let all = std::iter::once(of_keys([("url", &self.url_keys)])).chain(visitors);
+        all.filter(|variant| !variant.is_empty()).collect::<Vec<_>>().join(", ")
+    }
+
     fn fill(&self, block: u64, column: &mut TextColumn) {
         let mut random = stream(self.seed, Purpose::LogLines, block);
         let mut time = b" - - [".to_vec();
         push_log_time(&mut time, block);
         time.extend_from_slice(b"] \"");
         let mut line = Vec::with_capacity(400);
-        for _ in 0..BLOCK_LINES {
+        for record in records_of(block) {
             line.clear();
-            self.append(&mut random, block, &time, &mut line);
+            self.append(&mut random, record, &time, &mut line);
             if below(&mut random, 1_000) < BROKEN_PER_MILLE {
                 break_line(&mut random, &mut line);
             }
@@ -163,6 +187,18 @@ pub fn urls() -> Vec<Vec<u8>> {
         format!("/{section}/{}-{rank}", section.trim_end_matches('s')).into_bytes()
     };
     (0..URLS).map(url).collect()
+}
+
+/// How many versions of [`url_sections`] there are.
+pub const SECTION_VERSIONS: u64 = 4;
+
+/// Which department of the shop looks after which address, in one of [`SECTION_VERSIONS`] versions: in each, nine addresses of ten
+/// have one, and another one than before.
+pub fn url_sections(version: u64) -> Vec<(Vec<u8>, &'static str)> {
+    const DEPARTMENTS: [&str; 7] = ["bedroom", "garden", "hall", "kitchen", "office", "service", "studio"];
+    let department = |rank: u64| DEPARTMENTS[(mix(rank * SECTION_VERSIONS + version) % 7) as usize];
+    let has_one = |rank: &u64| (rank + version) % 10 != 0;
+    (0..).zip(urls()).filter(|(rank, _)| has_one(rank)).map(|(rank, url)| (url, department(rank))).collect()
 }
 
 #[cfg(test)]
@@ -228,6 +264,26 @@ mod tests {
     }
 
     #[test]
+    fn addresses_and_visitors_follow_the_laws_of_the_load() {
+        let drawn = |urls: &str, visitors: &str| {
+            let source = LogLines::drawn(42, &KeyLaw::parse(urls).unwrap(), &KeyLaw::parse(visitors).unwrap());
+            let mut column = TextColumn::default();
+            (0..20).for_each(|block| source.fill(block, &mut column));
+            let whole: Vec<_> = (0..column.len()).filter_map(|index| parts(column.view(index))).collect();
+            let urls: HashSet<&str> = whole.iter().map(|line| line.1.split('?').next().unwrap()).collect();
+            let visitors: HashSet<&str> = whole.iter().map(|line| line.0).collect();
+            (urls.len(), visitors.len(), source.variant())
+        };
+        assert_eq!(
+            drawn("uniform(5)", "uniform(7)"),
+            (5, 7, "url keys uniform(5), visitor keys uniform(7)".to_owned())
+        );
+        let (urls, visitors, variant) = drawn("uniform(100k)", "default");
+        assert!(urls > usize::try_from(URLS).unwrap() && visitors > 4_000, "{urls} {visitors}");
+        assert_eq!(variant, "url keys uniform(100k)");
+    }
+
+    #[test]
     fn a_block_is_a_second_and_depends_on_the_seed_and_its_number_alone() {
         assert_eq!(lines(7, 3..4), lines(7, 2..4)[1_024..]);
         assert_ne!(lines(7, 3..4), lines(8, 3..4));
@@ -243,5 +299,13 @@ mod tests {
     fn addresses_of_the_server_differ() {
         let urls = urls();
         assert_eq!(urls.iter().collect::<HashSet<_>>().len(), URLS as usize);
+    }
+
+    #[test]
+    fn versions_of_the_departments_differ() {
+        let [first, second] = [0, 1].map(|version| url_sections(version).into_iter().collect::<HashMap<_, _>>());
+        assert_eq!((first.len(), second.len()), (9_000, 9_000));
+        let moved = first.iter().filter(|(url, section)| second.get(*url) != Some(section)).count();
+        assert!((7_000..9_000).contains(&moved), "{moved}");
     }
 }

@@ -116,9 +116,9 @@ impl LineSource for Nexmark {
     fn fill(&self, block: u64, column: &mut TextColumn) {
         let mut random = stream(self.seed, Purpose::Nexmark, block);
         let mut line = Vec::with_capacity(512);
-        for (index, record) in super::records_of(block).enumerate() {
+        for record in super::records_of(block) {
             line.clear();
-            self.fill_line(record, event_time_ms(block, index), &mut random, &mut line);
+            self.fill_line(record, event_time_ms(record), &mut random, &mut line);
             column.push(&line);
         }
     }

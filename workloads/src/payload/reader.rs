@@ -41,6 +41,19 @@ impl Reader {
             Lines::Live(live) => live.run(record),
         }
     }
+
+    /// Shows each record of these ranges.
+    pub fn for_each(&mut self, ranges: &[Range<u64>], mut visit: impl FnMut(&[u8])) {
+        for range in ranges {
+            let mut record = range.start;
+            while record < range.end {
+                let (column, lines) = self.run(record);
+                let end = lines.end.min(lines.start + (range.end - record) as usize);
+                record += (end - lines.start) as u64;
+                (lines.start..end).for_each(|line| visit(column.view(line)));
+            }
+        }
+    }
 }
 
 /// Makes each block when its first record is asked for.

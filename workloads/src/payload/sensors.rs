@@ -4,9 +4,9 @@
 //! and the value with two decimals. Lines are in the order in which they were sent. Of a thousand, 80 were held back for 1 to
 //! 2000 ms, within the bound of [`LATE_BOUND_MS`], and 20 for 2001 to 60,000 ms, which is late; 5 are broken.
 
-use super::digits::{event_time_ms, push_decimal, push_two_digits};
-use super::{BLOCK_LINES, LineSource};
-use crate::keys::Keys;
+use super::digits::{event_time_ms, of_keys, push_decimal, push_two_digits};
+use super::{LineSource, records_of};
+use crate::keys::{KeyLaw, KeySource, Keys};
 use crate::random::{Purpose, Random, below, stream};
 use downbeat_engine::record::{Column, TextColumn};
 
@@ -22,20 +22,25 @@ const HELD_MOST_MS: u64 = 60_000;
 /// The text of `sensors`.
 pub struct SensorReadings {
     seed: u64,
-    devices: Keys,
+    device_keys: KeySource,
 }
 
 impl SensorReadings {
     /// The readings of this seed: devices uniform over 10,000.
     pub fn new(seed: u64) -> Self {
-        SensorReadings { seed, devices: Keys::Uniform(DEVICES) }
+        SensorReadings::drawn(seed, &KeyLaw::Default)
     }
 
-    fn append(&self, random: &mut Random, sent_ms: u64, line: &mut Vec<u8>) {
-        let device = u64::from(self.devices.next(random));
+    /// The readings of this seed with devices drawn by this law.
+    pub fn drawn(seed: u64, devices: &KeyLaw) -> Self {
+        SensorReadings { seed, device_keys: KeySource::new(devices, Keys::Uniform(DEVICES)) }
+    }
+
+    fn append(&self, random: &mut Random, record: u64, line: &mut Vec<u8>) {
+        let (device, sent_ms) = (u64::from(self.device_keys.draw(random, record)), event_time_ms(record));
         line.extend_from_slice(b"sensor-");
-        push_two_digits(line, device / 1_000);
-        line.push(b'0' + (device / 100 % 10) as u8);
+        push_decimal(line, device / 10_000);
+        push_two_digits(line, device / 100);
         push_two_digits(line, device);
         line.push(b',');
         push_decimal(line, sent_ms - held_ms(random));
@@ -70,7 +75,7 @@ fn break_line(random: &mut Random, line: &mut Vec<u8>) {
         1 => line.truncate(value),
         2 => drop(line.splice(value.., *b"NaN")),
         3 => line.extend_from_slice(b",ok"),
-        _ => drop(line.drain(..12)),
+        _ => drop(line.drain(..memchr::memchr(b',', line).unwrap_or(0))),
     }
 }
 
@@ -83,12 +88,16 @@ impl LineSource for SensorReadings {
         self.seed
     }
 
+    fn variant(&self) -> String {
+        of_keys([("device", &self.device_keys)])
+    }
+
     fn fill(&self, block: u64, column: &mut TextColumn) {
         let mut random = stream(self.seed, Purpose::Sensors, block);
         let mut line = Vec::with_capacity(64);
-        for index in 0..BLOCK_LINES {
+        for record in records_of(block) {
             line.clear();
-            self.append(&mut random, event_time_ms(block, index), &mut line);
+            self.append(&mut random, record, &mut line);
             if below(&mut random, 200) == 0 {
                 break_line(&mut random, &mut line);
             }
@@ -142,6 +151,18 @@ mod tests {
         let devices: HashSet<&str> = whole.iter().map(|reading| reading.0).collect();
         assert_eq!(devices.len(), DEVICES as usize);
         assert!(devices.iter().all(|device| device.len() == 12), "no name is half of another");
+    }
+
+    #[test]
+    fn devices_follow_the_law_of_the_load() {
+        let source = SensorReadings::drawn(42, &KeyLaw::parse("uniform(150k)").unwrap());
+        let mut column = TextColumn::default();
+        (0..2_000).for_each(|block| source.fill(block, &mut column));
+        let lines = (0..column.len()).filter_map(|index| parts(std::str::from_utf8(column.view(index)).unwrap()));
+        let devices: HashSet<&str> = lines.map(|reading| reading.0).collect();
+        // 2 million draws of 150,000: each was seen but for e^-13.
+        assert!((149_950..=150_000).contains(&devices.len()), "{}", devices.len());
+        assert_eq!(source.variant(), "device keys uniform(150k)");
     }
 
     #[test]

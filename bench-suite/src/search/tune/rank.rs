@@ -263,8 +263,6 @@ impl<'t> Ranking<'t> {
         let today = self.task.grid.base_cell();
         record.unpaced_trials = (self.observations.len() + self.hopeless.len()) as u64;
         record.failures.clone_from(&self.failures);
-        record.ceiling_per_s =
-            self.records.values().flatten().filter_map(|record| record.ceiling_per_s).reduce(f64::max);
         let ranked = self.by_belief().into_iter().filter(|cell| self.records.contains_key(cell)).map(|cell| {
             let belief = self.belief(&cell).unwrap_or_default();
             let of_latency = matches!(self.task.goal.aim, Aim::MinLatency { .. });
