@@ -107,7 +107,7 @@ impl CapacityRecord {
     }
 
     /// Records per second at which a batch takes exactly its interval, with the standard error of its logarithm over the pairs of
-    /// drains (0.05 with a single pair, which says nothing about its error). `None` when nothing could be fitted.
+    /// drains, or with a single pair that of the median of its large batches. `None` when nothing could be fitted.
     pub fn rate_per_s(&self) -> Option<(f64, f64)> {
         let interval_ns = self.interval_ns as f64;
         let rate_per_s = self.model()?.rate_per_s(interval_ns, 1.0);
@@ -122,7 +122,7 @@ impl CapacityRecord {
             return None;
         }
         if logs.len() < 2 {
-            return Some((rate_per_s, 0.05));
+            return Some((rate_per_s, self.drains.first().map_or(0.05, Drain::error_of_median).max(0.01)));
         }
         let mean = logs.iter().sum::<f64>() / logs.len() as f64;
         let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (logs.len() - 1) as f64;
@@ -173,6 +173,14 @@ impl CapacityRecord {
 }
 
 impl Drain {
+    /// Standard error of the median, as a share of it: 1.25 standard errors of the mean, as for normal deviations.
+    fn error_of_median(&self) -> f64 {
+        let count = self.processing_ns.len() as f64;
+        let mean = self.processing_ns.iter().map(|ns| *ns as f64).sum::<f64>() / count;
+        let squares: f64 = self.processing_ns.iter().map(|ns| (*ns as f64 - mean).powi(2)).sum();
+        1.25 * (squares / (count - 1.0).max(1.0) / count).sqrt() / mean
+    }
+
     fn median_point(&self) -> Option<(f64, f64)> {
         let times: Vec<f64> = self.processing_ns.iter().map(|ns| *ns as f64).collect();
         Some((self.records_per_batch as f64, median(&times)?))
@@ -221,6 +229,10 @@ mod tests {
         let error = |drains| record(drains).rate_per_s().unwrap().1;
         assert_eq!(error(calm), 0.003);
         assert!(error(wild) > 0.1);
+        let mut uneven = vec![drained(1_000, 100_000), drained(100, 10_000)];
+        assert_eq!(error(uneven.clone()), 0.01);
+        uneven[0].processing_ns = vec![90_000, 100_000, 110_000, 100_000];
+        assert!((0.04..0.06).contains(&error(uneven)), "1.25 × 8.2 % / √4");
     }
 
     #[test]

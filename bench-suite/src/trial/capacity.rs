@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const LARGE_SHARE: f64 = 0.8;
 
 /// or this one where a window has to be filled with as many of them first.
-const LARGE_SHARE_OF_WINDOWS: f64 = 0.25;
+const LARGE_SHARE_OF_WINDOWS: f64 = 0.2;
 
 /// Small batches have this share of the records of large ones.
 const SMALL: f64 = 0.125;
@@ -28,8 +28,9 @@ const WARM_UP_BATCHES: u64 = 2;
 /// Counted batches of a drain, at least.
 const BATCHES_LEAST: u64 = 3;
 
-/// Pairs of a large and a small drain, at least.
+/// Pairs of a large and a small drain, at least; a window is filled anew for each.
 const PAIRS_LEAST: usize = 2;
+const PAIRS_LEAST_OF_WINDOWS: usize = 1;
 
 /// The first size that is tried, records a batch.
 const FIRST_RECORDS: f64 = 2_000.0;
@@ -59,12 +60,15 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, measure_ns: u64) -> Resul
         allocator: allocator::kind().to_owned(),
     };
     let begin = Instant::now();
-    let mut batches = BATCHES_LEAST;
-    while record.drains.len() < 2 * PAIRS_LEAST || begin.elapsed().as_nanos() < u128::from(measure_ns) {
+    // Few of them would be no median, and beside filling a window they cost little.
+    let mut batches = if fill_batches > 0 { 3 * BATCHES_LEAST } else { BATCHES_LEAST };
+    let pairs = if fill_batches > 0 { PAIRS_LEAST_OF_WINDOWS } else { PAIRS_LEAST };
+    while record.drains.len() < 2 * pairs || begin.elapsed().as_nanos() < u128::from(measure_ns) {
         record.drains.push(bench.drain(large, fill_batches + WARM_UP_BATCHES, batches)?);
         record.drains.push(bench.drain(small, fill_batches + WARM_UP_BATCHES, batches)?);
         // Short batches need more of them for a median.
-        let taken_ns: u64 = record.drains[0].processing_ns.iter().sum::<u64>() / BATCHES_LEAST;
+        let first = &record.drains[0].processing_ns;
+        let taken_ns: u64 = first.iter().sum::<u64>() / first.len().max(1) as u64;
         batches = (measure_ns / 4 / taken_ns.max(1)).clamp(BATCHES_LEAST, 200);
         if begin.elapsed() >= bench.limit {
             break;

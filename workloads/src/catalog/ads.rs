@@ -25,7 +25,7 @@ impl Job for Ads {
     }
 
     fn about(&self) -> &'static str {
-        "Views per campaign in the last 60s at each batch: JSON ad events, joined with 1,000 ads of 100 campaigns."
+        "Views per campaign in the last 10s at each batch: JSON ad events, joined with 1,000 ads of 100 campaigns."
     }
 
     fn text(&self, load: &LoadSettings) -> Arc<dyn LineSource> {

@@ -30,7 +30,7 @@ impl Job for DistinctUsers {
     }
 
     fn about(&self) -> &'static str {
-        "How many users were there, viewed, clicked, bought in the last 60s at each batch: JSON ad events of 100,000 users."
+        "How many users were there, viewed, clicked, bought in the last 10s at each batch: JSON ad events of 100,000 users."
     }
 
     fn text(&self, load: &LoadSettings) -> Arc<dyn LineSource> {

@@ -24,7 +24,7 @@ impl Job for Hashtags {
     }
 
     fn about(&self) -> &'static str {
-        "The ten most frequent hashtags of the last 60s at each batch: tweet-like lines, zipf 1.1 over 20,000 tags."
+        "The ten most frequent hashtags of the last 10s at each batch: tweet-like lines, zipf 1.1 over 20,000 tags."
     }
 
     fn text(&self, load: &LoadSettings) -> Arc<dyn LineSource> {
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn one_window_is_primed() {
         let load = LoadSettings::default();
-        assert_eq!(Hashtags.prime_batches(&load, 200_000_000), 300);
-        assert_eq!(Hashtags.prime_batches(&load, 60_000_000_000), 1);
+        assert_eq!(Hashtags.prime_batches(&load, 200_000_000), 50);
+        assert_eq!(Hashtags.prime_batches(&load, 10_000_000_000), 1);
     }
 }

@@ -27,7 +27,7 @@ impl Job for Q5 {
     }
 
     fn about(&self) -> &'static str {
-        "The ten auctions with the most bids of the last 60s at each batch: a window over millions of them."
+        "The ten auctions with the most bids of the last 10s at each batch: a window over millions of them."
     }
 
     fn text(&self, load: &LoadSettings) -> Arc<dyn LineSource> {

@@ -24,7 +24,7 @@ impl Job for Q8 {
     }
 
     fn about(&self) -> &'static str {
-        "Who came and opened auctions within the last 60s, at each batch: a join of two windows."
+        "Who came and opened auctions within the last 10s, at each batch: a join of two windows."
     }
 
     fn text(&self, load: &LoadSettings) -> Arc<dyn LineSource> {
