@@ -27,6 +27,9 @@ const SHARE: f64 = 0.3;
 /// but for small grids this many.
 const TRIALS_LEAST: usize = 16;
 
+/// Nothing counts as worse than the worst other by more than this, on the scale of the logarithm.
+const FLOOR: f64 = 1.0;
+
 /// Improvements below this share are not worth a trial.
 const WORTH: f64 = 0.002;
 
@@ -163,8 +166,9 @@ impl<'t> Ranking<'t> {
         let (model, interval_ns) = (record.model()?, record.interval_ns);
         let value = self.predicted(&model, interval_ns);
         // A setting that cannot serve at all must not bend the picture of those that can.
-        let worst = self.observations.iter().map(|observation| observation.log).fold(f64::INFINITY, f64::min);
-        Some((value.ln().max(worst.min(30.0) - 1.0), error))
+        let worst = self.observations.iter().map(|observation| observation.log).reduce(f64::min);
+        let log = value.ln();
+        Some((worst.map_or(log, |worst| log.max(worst - FLOOR)), error))
     }
 
     /// What the goal wants more of: records per second, or 1 ÷ latency in nanoseconds.
