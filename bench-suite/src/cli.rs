@@ -3,8 +3,10 @@
 mod command;
 mod file;
 mod layers;
+mod search;
 
 pub use layers::Resolved;
+pub use search::{SearchRequest, SweepRequest, TuneRequest};
 
 use crate::failure::Failure;
 use crate::sending::Shard;
@@ -27,6 +29,14 @@ pub enum Request {
     Show(String),
     /// Measure one setting.
     Run(Box<RunRequest>),
+    /// Find the highest rate that holds.
+    Max(Box<SearchRequest>),
+    /// Measure many settings.
+    Sweep(Box<SweepRequest>),
+    /// Find the settings that serve a goal best.
+    Tune(Box<TuneRequest>),
+    /// Go on with a sweep that was stopped.
+    Resume(PathBuf),
     /// Send a load over TCP.
     Load(Box<LoadRequest>),
     /// List something.
@@ -153,6 +163,12 @@ pub fn parse(
     };
     match matches.subcommand() {
         Some(("run", matches)) => run(matches, environment).map(|request| Request::Run(Box::new(request))),
+        Some(("max", matches)) => search::max(matches, environment).map(|request| Request::Max(Box::new(request))),
+        Some(("sweep", matches)) => {
+            search::sweep(matches, environment).map(|request| Request::Sweep(Box::new(request)))
+        }
+        Some(("tune", matches)) => search::tune(matches, environment).map(|request| Request::Tune(Box::new(request))),
+        Some(("resume", matches)) => Ok(Request::Resume(needed(matches, "directory"))),
         Some(("load", matches)) => load(matches, environment).map(|request| Request::Load(Box::new(request))),
         Some(("list", matches)) => Ok(Request::List(list(matches))),
         Some(("report", matches)) => Ok(Request::Report(report(matches))),
@@ -177,7 +193,7 @@ pub fn environment() -> BTreeMap<String, String> {
 fn run(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<RunRequest, Failure> {
     Ok(RunRequest {
         workload: string(matches, "workload"),
-        resolved: resolve(matches, environment)?,
+        resolved: resolved(matches, environment)?,
         source: source(matches)?,
         answer: path(matches, "answer"),
         out: path(matches, "out"),
@@ -198,7 +214,7 @@ fn load(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<
         matches.get_one::<String>("shard").map(|text| text.parse().map_err(|problem| refused("shard", problem)));
     Ok(LoadRequest {
         workload: string(matches, "workload"),
-        resolved: resolve(matches, environment)?,
+        resolved: resolved(matches, environment)?,
         source: match path(matches, "input") {
             Some(path) => Source::File { path, again: matches.get_flag("loop") },
             None => Source::Generator,
@@ -211,7 +227,7 @@ fn load(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<
     })
 }
 
-fn resolve(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<Resolved, Failure> {
+fn resolved(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<Resolved, Failure> {
     let file = match path(matches, "config") {
         Some(path) => file::read(&path)?,
         None => Vec::new(),
@@ -243,7 +259,9 @@ fn source(matches: &ArgMatches) -> Result<Source, Failure> {
     if let Some(path) = path(matches, "input") {
         return Ok(Source::File { path, again: matches.get_flag("loop") });
     }
-    let Some(urls) = matches.get_many::<String>("source") else { return Ok(Source::Generator) };
+    // Searches have no such flag.
+    let urls = matches.try_get_many::<String>("source").ok().flatten();
+    let Some(urls) = urls else { return Ok(Source::Generator) };
     let addresses: Vec<String> = urls.map(|url| address(url)).collect::<Result<_, _>>()?;
     match addresses.iter().enumerate().find(|(index, address)| addresses[..*index].contains(address)) {
         Some((_, twice)) => Err(Failure::usage(format!("--source: tcp://{twice} is given twice"))

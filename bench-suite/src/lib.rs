@@ -27,6 +27,7 @@ mod progress;
 mod report;
 mod run;
 pub mod run_settings;
+pub mod search;
 pub mod sending;
 pub mod settings;
 mod signals;
@@ -77,7 +78,7 @@ pub fn command(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Exit {
 }
 
 fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Failure> {
-    let shown = |text| Ok(Outcome { text, message: None, exit: Exit::Ok });
+    let shown = |text| Ok(Outcome::shown(text));
     match cli::parse(arguments.clone(), &cli::environment())? {
         Request::Show(text) => shown(text),
         Request::List(request) => shown(list::list(&request, jobs)?),
@@ -86,6 +87,19 @@ fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Fai
             run::run(&request, &arguments, jobs)
         }
         Request::Init(request) => shown(init::init(&request)?),
+        Request::Max(request) => {
+            check_allocator()?;
+            search::max::run(&request, &arguments, jobs)
+        }
+        Request::Sweep(request) => {
+            check_allocator()?;
+            search::sweep::run(&request, &arguments, jobs)
+        }
+        Request::Tune(request) => {
+            check_allocator()?;
+            search::tune::run(&request, &arguments, jobs)
+        }
+        Request::Resume(directory) => carry_out(search::sweep::arguments(&directory)?, jobs),
         Request::Load(request) => sending::send(&request, jobs),
         Request::Report(request) => {
             let (text, exit) = report::report(&request)?;

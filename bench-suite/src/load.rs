@@ -13,7 +13,7 @@ use downbeat_workloads::error::LoadError;
 use downbeat_workloads::generator::{Generator, GeneratorStats, ceiling_per_s};
 use downbeat_workloads::oracle::{BatchRanges, WrongAnswer};
 use downbeat_workloads::payload::Payload;
-use downbeat_workloads::schedule::Schedule;
+use downbeat_workloads::schedule::{Arrivals, Schedule};
 use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
@@ -55,6 +55,7 @@ impl Load {
     pub(crate) fn check(settings: &TrialSettings, job: &dyn Job) -> Result<(), Failure> {
         // Reads recorded times too, if there are any.
         settings.load.schedule(0, None).map_err(failure)?;
+        settings.run.validate()?;
         let context = StreamingContext::new(settings.engine.clone())?;
         let (_, lines) = context.queue_stream::<Text>();
         job.build(&lines, &settings.load, settings.engine.interval_ns, &Arc::new(Answers::new(false)))?;
@@ -82,6 +83,36 @@ impl Load {
         let mut settings = settings(spec)?;
         settings.load.input_loop = true;
         Load::new(spec, job, settings, horizon_ns, 0)
+    }
+
+    /// The records for drains, as many as it takes; [`Load::of_batches`] gives each its own size.
+    ///
+    /// # Errors
+    /// A setting that cannot work, an input that cannot be read, or a source that cannot be drained.
+    pub(crate) fn for_drain(spec: &TrialSpec, job: &dyn Job) -> Result<Self, Failure> {
+        if matches!(spec.source, Source::Tcp { .. }) {
+            return Err(Failure::usage("lines from a TCP source cannot be drained unpaced"));
+        }
+        let mut settings = settings(spec)?;
+        (settings.load.input_loop, settings.load.arrivals) = (true, Arrivals::Constant);
+        Load::new(spec, job, settings, u64::MAX, 0)
+    }
+
+    /// The same lines in this many batches of exactly so many records.
+    pub(crate) fn of_batches(&self, records: u64, batches: u64) -> Self {
+        let interval_ns = self.settings.engine.interval_ns;
+        let mut settings = self.settings.clone();
+        settings.load.rate_per_s = records as f64 * 1e9 / interval_ns as f64;
+        let planned = self.planned.as_ref().and_then(|planned| {
+            let schedule = settings.load.schedule(batches.saturating_mul(interval_ns), None).ok()?;
+            Some(Planned { payload: planned.payload.clone(), schedule: Arc::new(schedule), primed_batches: 0 })
+        });
+        Load { settings, source: self.source.clone(), warmup_batches: 0, keeps_answer: false, planned }
+    }
+
+    /// Mean size of a record, at least one byte.
+    pub(crate) fn bytes_per_record(&self) -> f64 {
+        self.planned.as_ref().map_or(1.0, |planned| planned.payload.bytes_per_record()).max(1.0)
     }
 
     fn new(
@@ -185,10 +216,7 @@ impl Load {
 }
 
 fn settings(spec: &TrialSpec) -> Result<TrialSettings, Failure> {
-    let mut settings = TrialSettings::default();
-    for (name, value) in &spec.settings {
-        settings.set(name, value).map_err(|error| Failure::usage(format!("the plan's {name} = {value}: {error}")))?;
-    }
+    let mut settings = spec.trial_settings()?;
     settings.load.line_limit_bytes = settings.engine.line_limit_bytes;
     if let Source::File { path, again } = &spec.source {
         (settings.load.input, settings.load.input_loop) = (Some(path.clone()), *again);

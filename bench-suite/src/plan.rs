@@ -1,7 +1,9 @@
 //! The plan: everything about a trial is known before it starts, and is handed to its process as one versioned file.
 
 use crate::cli::Resolved;
+use crate::failure::Failure;
 use crate::run_settings::RunSettings;
+use crate::settings::TrialSettings;
 use crate::source::Source;
 use downbeat_engine::settings::Settings;
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,11 @@ pub(crate) const NS_PER_S: u64 = 1_000_000_000;
 pub enum Mode {
     /// Runs the load at its pace and records every batch.
     Measure,
+    /// Drains batches of two sizes unpaced, to see what a batch and a record cost.
+    Capacity {
+        /// For about this long, nanoseconds; making the lines and finding the sizes come on top.
+        measure_ns: u64,
+    },
     /// Runs the same batches unpaced under the profiler.
     Profile,
 }
@@ -71,6 +78,21 @@ pub struct TrialSpec {
     /// Records per second that the generator was proven to send into a job that does nothing, if it was.
     #[serde(default)]
     pub ceiling_per_s: Option<u64>,
+}
+
+impl TrialSpec {
+    /// The settings, read from their names and values.
+    ///
+    /// # Errors
+    /// A name or a value that this build does not know (exit 2).
+    pub(crate) fn trial_settings(&self) -> Result<TrialSettings, Failure> {
+        let mut settings = TrialSettings::default();
+        for (name, value) in &self.settings {
+            let refused = |error| Failure::usage(format!("the plan's {name} = {value}: {error}"));
+            settings.set(name, value).map_err(refused)?;
+        }
+        Ok(settings)
+    }
 }
 
 /// Batches to be judged and the warm-up before them.
@@ -123,7 +145,6 @@ pub fn time_limit_ns(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::TrialSettings;
 
     fn resolved(given: &[(&str, &str)]) -> Resolved {
         let mut settings = TrialSettings::default();

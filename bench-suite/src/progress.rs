@@ -70,6 +70,11 @@ impl Progress {
         }
     }
 
+    /// Whether nothing is to be shown.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.style == Style::None
+    }
+
     /// A message that must be seen, whatever the style.
     pub(crate) fn say(&mut self, message: &str) {
         self.clear();

@@ -1,6 +1,6 @@
 //! `downbeat run`: check, plan, measure, profile, judge, store, show.
 
-mod command_line;
+pub(crate) mod command_line;
 mod preparation;
 mod results;
 
@@ -17,6 +17,7 @@ use downbeat_reports::exit::Exit;
 use downbeat_reports::record::TrialRecord;
 use downbeat_reports::store::{self, RunDirectory};
 use downbeat_workloads::catalog::Job;
+pub(crate) use preparation::run_name;
 use results::Results;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,13 @@ pub(crate) struct Outcome {
     pub(crate) exit: Exit,
 }
 
+impl Outcome {
+    /// Text that was asked for.
+    pub(crate) fn shown(text: String) -> Self {
+        Outcome { text, message: None, exit: Exit::Ok }
+    }
+}
+
 /// Measures one setting.
 ///
 /// # Errors
@@ -42,7 +50,7 @@ pub(crate) fn run(request: &RunRequest, arguments: &[OsString], jobs: &[&dyn Job
     let spec = preparation::spec(request, arguments)?;
     if request.dry_run {
         let text = preparation::describe(&spec, request);
-        return Ok(Outcome { text, message: None, exit: Exit::Ok });
+        return Ok(Outcome::shown(text));
     }
     let signals = Signals::catch()?;
     let settings = &request.resolved.settings;

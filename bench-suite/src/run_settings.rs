@@ -1,6 +1,8 @@
 //! How a run is measured: its own settings and `RUN_KNOBS`, beside those of the engine and of the load.
 
-use downbeat_engine::settings::{Knob, KnobKind, ValueError, format_duration_ns, parse_duration_ns, suggest};
+use downbeat_engine::EngineError;
+use downbeat_engine::allocator::{self, Arenas};
+use downbeat_engine::settings::{Knob, KnobKind, ValueError, assign, format_duration_ns, parse_duration_ns, suggest};
 
 /// How a run is measured and judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +21,8 @@ pub struct RunSettings {
     pub max_time_ns: Option<u64>,
     /// The allocator and whether it counts, as `DOWNBEAT_ALLOCATOR` takes it.
     pub allocator: String,
+    /// Its options.
+    pub allocator_options: allocator::Options,
 }
 
 impl Default for RunSettings {
@@ -31,7 +35,23 @@ impl Default for RunSettings {
             profile_hz: 99,
             max_time_ns: None,
             allocator: "mimalloc".to_owned(),
+            allocator_options: allocator::Options::default(),
         }
+    }
+}
+
+impl RunSettings {
+    /// Name of the allocator, whether it counts or not.
+    pub fn allocator_name(&self) -> &str {
+        self.allocator.strip_suffix(allocator::UNCOUNTED).unwrap_or(&self.allocator)
+    }
+
+    /// Checks the settings as a whole.
+    ///
+    /// # Errors
+    /// An option that the chosen allocator does not have.
+    pub fn validate(&self) -> Result<(), EngineError> {
+        self.allocator_options.check(self.allocator_name())
     }
 }
 
@@ -82,12 +102,6 @@ impl std::fmt::Display for Warmup {
         }
     }
 }
-
-/// Allocators that one binary holds.
-pub const ALLOCATORS: &[&str] = &["system", "mimalloc"];
-
-/// Ends the name of an allocator whose calls are not counted.
-pub const UNCOUNTED: &str = ",uncounted";
 
 /// From this frequency on the kernel's tick drops samples and scales the profile wrongly.
 const PROFILE_HZ_LIMIT: u32 = 250;
@@ -158,12 +172,52 @@ pub static RUN_KNOBS: &[Knob<RunSettings>] = &[
     Knob {
         name: "allocator",
         kind: KnobKind::Text,
-        range: "system, mimalloc; each with `,uncounted`",
+        range: "system, mimalloc, jemalloc; each with `,uncounted`",
         default: "mimalloc",
         trades: "speed of many small allocations against memory held; uncounted leaves the counters out",
         spark: None,
         get: |settings| settings.allocator.clone(),
         set: |settings, text| parse_allocator(text).map(|value| settings.allocator = value),
+    },
+    Knob {
+        name: "allocator_decay",
+        kind: KnobKind::Duration,
+        range: "default, or 1ms to 1h, whole milliseconds; of mimalloc and jemalloc",
+        default: "default: the allocator's own",
+        trades: "pages at hand for the next batch against memory held",
+        spark: None,
+        get: |settings| default_or(settings.allocator_options.decay_ms, |ms| format_duration_ns(ms * 1_000_000)),
+        set: |settings, text| assign(&mut settings.allocator_options.decay_ms, parse_default_or(text, parse_decay_ms)),
+    },
+    Knob {
+        name: "allocator_arenas",
+        kind: KnobKind::Text,
+        range: "default, or 1 to 256; of jemalloc and system; of jemalloc also per_core",
+        default: "default: the allocator's own",
+        trades: "threads that do not wait for each other's allocations against memory that only one of them can use",
+        spark: None,
+        get: |settings| default_or(settings.allocator_options.arenas, |arenas| arenas.to_string()),
+        set: |settings, text| assign(&mut settings.allocator_options.arenas, parse_default_or(text, parse_arenas)),
+    },
+    Knob {
+        name: "allocator_huge_pages",
+        kind: KnobKind::Choice(DEFAULT_ON_OFF),
+        range: "default, on, off",
+        default: "default: the allocator's own; of mimalloc and jemalloc",
+        trades: "fewer misses when addresses are translated against memory held, and pauses while huge pages are made",
+        spark: None,
+        get: |settings| default_or(settings.allocator_options.huge_pages, on_off),
+        set: |settings, text| assign(&mut settings.allocator_options.huge_pages, parse_default_on_off(text)),
+    },
+    Knob {
+        name: "allocator_background_thread",
+        kind: KnobKind::Choice(DEFAULT_ON_OFF),
+        range: "default, on, off",
+        default: "default: the allocator's own; of jemalloc",
+        trades: "freed pages go back without the workers' time against one more thread that wants a core",
+        spark: None,
+        get: |settings| default_or(settings.allocator_options.background_thread, on_off),
+        set: |settings, text| assign(&mut settings.allocator_options.background_thread, parse_default_on_off(text)),
     },
 ];
 
@@ -208,15 +262,56 @@ fn parse_none_or_duration(text: &str) -> Result<Option<u64>, ValueError> {
 }
 
 fn parse_allocator(text: &str) -> Result<String, ValueError> {
-    let name = text.strip_suffix(UNCOUNTED).unwrap_or(text);
-    if ALLOCATORS.contains(&name) {
-        return Ok(text.to_owned());
-    }
-    Err(ValueError::NotAChoice {
-        text: text.into(),
-        allowed: ALLOCATORS.join(", "),
-        suggestion: suggest(name, ALLOCATORS.iter().copied()).map(str::to_owned),
+    let name = text.strip_suffix(allocator::UNCOUNTED).unwrap_or(text);
+    one_of(name, allocator::NAMES).map(|_| text.to_owned())
+}
+
+/// Place of the word among those that are known.
+fn one_of(word: &str, known: &[&str]) -> Result<usize, ValueError> {
+    known.iter().position(|name| *name == word).ok_or_else(|| ValueError::NotAChoice {
+        text: word.into(),
+        allowed: known.join(", "),
+        suggestion: suggest(word, known.iter().copied()).map(str::to_owned),
     })
+}
+
+/// What leaves an option as the allocator has it by itself.
+const DEFAULT: &str = "default";
+const DEFAULT_ON_OFF: &[&str] = &[DEFAULT, "on", "off"];
+
+fn default_or<T>(value: Option<T>, format: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| DEFAULT.to_owned(), format)
+}
+
+fn parse_default_or<T>(text: &str, parse: impl Fn(&str) -> Result<T, ValueError>) -> Result<Option<T>, ValueError> {
+    if text.trim() == DEFAULT { Ok(None) } else { parse(text).map(Some) }
+}
+
+fn on_off(on: bool) -> String {
+    if on { "on" } else { "off" }.to_owned()
+}
+
+fn parse_default_on_off(text: &str) -> Result<Option<bool>, ValueError> {
+    one_of(text, DEFAULT_ON_OFF).map(|place| [None, Some(true), Some(false)][place])
+}
+
+fn parse_decay_ms(text: &str) -> Result<u64, ValueError> {
+    let decay_ns = parse_duration_ns(text)?;
+    if decay_ns.is_multiple_of(1_000_000) {
+        return Ok(decay_ns / 1_000_000);
+    }
+    Err(ValueError::NotANumber {
+        text: text.into(),
+        expected: "a whole number of milliseconds, which allocators count in",
+    })
+}
+
+fn parse_arenas(text: &str) -> Result<Arenas, ValueError> {
+    if text.trim() == "per_core" {
+        return Ok(Arenas::PerCore);
+    }
+    let count = usize::try_from(parse_count(text)?);
+    count.map(Arenas::Count).map_err(|_| ValueError::TooLarge { text: text.into() })
 }
 
 #[cfg(test)]
@@ -260,7 +355,39 @@ mod tests {
         refused("late_limit", "60%");
         refused("max_time", "60");
         refused("allocator", "mimaloc");
+        refused("allocator_decay", "1500us");
+        refused("allocator_decay", "500");
+        refused("allocator_arenas", "0");
+        refused("allocator_arenas", "per_thread");
+        refused("allocator_huge_pages", "yes");
         assert_eq!(parse_share("2.5%", 0.5), Ok(0.025));
         assert_eq!(parse_allocator("system,uncounted").as_deref(), Ok("system,uncounted"));
+    }
+
+    #[test]
+    fn every_allocator_of_the_engine_can_be_chosen_and_its_options_read_back_as_typed() {
+        for name in allocator::NAMES {
+            assert_eq!(parse_allocator(name).as_deref(), Ok(*name));
+        }
+        let mut settings = RunSettings { allocator: "jemalloc,uncounted".into(), ..RunSettings::default() };
+        let mut set = |name: &str, text: &str| {
+            let knob = RUN_KNOBS.iter().find(|knob| knob.name == name).unwrap();
+            (knob.set)(&mut settings, text).unwrap();
+            assert_eq!((knob.get)(&settings), text, "{name}");
+        };
+        set("allocator_arenas", "per_core");
+        set("allocator_arenas", "2");
+        set("allocator_decay", "500ms");
+        set("allocator_huge_pages", "off");
+        set("allocator_background_thread", "on");
+        let options = allocator::Options {
+            decay_ms: Some(500),
+            arenas: Some(Arenas::Count(2)),
+            huge_pages: Some(false),
+            background_thread: Some(true),
+        };
+        assert_eq!((settings.allocator_options, settings.validate()), (options, Ok(())));
+        settings.allocator = "mimalloc".into();
+        assert!(settings.validate().is_err());
     }
 }

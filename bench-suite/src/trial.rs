@@ -1,6 +1,7 @@
 //! One trial: the process in which a job runs under its load, is measured, and leaves a record.
 
 mod answers;
+mod capacity;
 mod collector;
 mod control;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod telling;
 use crate::failure::Failure;
 use crate::plan::{Mode, PROTOCOL, TrialSpec};
 use crate::profile;
+use crate::run_settings::RunSettings;
 use crate::signals::Signals;
 use crate::subject::embedded::failure_path;
 use control::Control;
@@ -52,18 +54,32 @@ fn read_spec(path: &Path) -> Result<TrialSpec, Failure> {
 }
 
 fn carry_out(spec: &TrialSpec, record: &Path, jobs: &[&dyn Job]) -> Result<(), Failure> {
-    let asked = spec.settings.get("allocator").map_or("", String::as_str);
-    let used = allocator::kind();
-    if used != "undeclared" && !asked.starts_with(used) {
-        let message = format!("the allocator in use is `{used}`, the plan asks for `{asked}`");
-        return Err(Failure::internal(message).help(format!("start trials with {}={asked}", allocator::VARIABLE)));
-    }
+    check_allocator(&spec.trial_settings()?.run)?;
     let job = crate::jobs::find(jobs, &spec.workload)?;
     let control = Control::listen(Signals::catch()?);
     match spec.mode {
         Mode::Measure => write_whole(record, &measure::measure(spec, job, &control)?),
+        Mode::Capacity { measure_ns } => write_whole(record, &capacity::measure(spec, job, measure_ns)?),
         Mode::Profile => write_whole(record, &profile::sample(spec, job, record)?),
     }
+}
+
+/// The allocator that was asked for is in use, with the options that were asked for: what is measured is what the record says.
+fn check_allocator(run: &RunSettings) -> Result<(), Failure> {
+    let (asked, used) = (run.allocator_name(), allocator::kind());
+    if used == "undeclared" && run.allocator_options == allocator::Options::default() {
+        return Ok(());
+    }
+    if used != asked {
+        let message = format!("the allocator in use is `{used}`, the plan asks for `{asked}`");
+        return Err(Failure::internal(message).help(format!("start trials with {}={asked}", allocator::VARIABLE)));
+    }
+    let variables = run.allocator_options.variables(asked);
+    let variables: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    run.allocator_options.prove().map_err(|problem| {
+        let given = format!("the trial needs {} in its environment, and a system that allows it", variables.join(" "));
+        Failure::environment(problem).help(given)
+    })
 }
 
 /// Under a temporary name first: a reader sees all of it or nothing.

@@ -1,5 +1,6 @@
 //! The command as a user starts it. Answers and words are checked, never how fast this machine is.
 
+mod allocators;
 mod answers;
 mod cli;
 mod command;
@@ -9,4 +10,5 @@ mod overload;
 mod protocol;
 mod records;
 mod runs;
+mod searches;
 mod sending;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::process::{Output, Stdio};
 
 /// A spec as the parent writes it: kept by a trial that dies, and given a life of its own here.
-fn spec(place: &Place) -> Value {
+pub(crate) fn spec(place: &Place) -> Value {
     let flags = format!("run aborts {TINY} --no-profile -q --out seed");
     place.example("faulty_jobs", &flags).output().unwrap();
     let bytes = std::fs::read(place.path("seed/.trial/trial.spec.json")).unwrap();

@@ -1,6 +1,9 @@
 //! Records as they are received and moved: parts of shared columns, gathered into blocks.
 
+use crate::error::EngineError;
+use crate::exchange::codec::{BlockCodec, Encoded};
 use crate::record::{Column, Family};
+use crate::settings::{CodecKind, Compression};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,8 +34,10 @@ pub struct Stamp {
 
 /// What one receiver took in one block interval: one task of the first stage.
 pub struct Block<R: Family> {
-    /// The records, in order.
+    /// The records, in order; none where they are encoded.
     pub parts: Vec<Part<R>>,
+    /// The same records in encoded form, instead.
+    pub(crate) encoded: Option<Encoded>,
     /// How many.
     pub records: u64,
     /// Their payload bytes.
@@ -47,7 +52,15 @@ pub struct Block<R: Family> {
 
 impl<R: Family> Block<R> {
     pub(crate) fn new(first_sequence: u64, boundary_ns: u64) -> Self {
-        Block { parts: Vec::new(), records: 0, bytes: 0, first_sequence, stamps: Vec::new(), boundary_ns }
+        Block {
+            parts: Vec::new(),
+            encoded: None,
+            records: 0,
+            bytes: 0,
+            first_sequence,
+            stamps: Vec::new(),
+            boundary_ns,
+        }
     }
 
     /// Appends a part; one that continues the last part of the same column extends it.
@@ -64,4 +77,39 @@ impl<R: Family> Block<R> {
         }
         self.parts.push(Part { column: column.clone(), range });
     }
+
+    /// Bytes that it takes in memory: of the encoded form, or else of the payload.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.encoded.as_ref().map_or(self.bytes, |encoded| encoded.len_bytes() as u64)
+    }
+
+    /// Encodes the records and lets go of their columns.
+    ///
+    /// # Errors
+    /// What the codec reports; the block is as before then.
+    pub(crate) fn encode(&mut self) -> Result<(), EngineError> {
+        let mut codec = stored_form::<R>();
+        let encoded = match &self.parts[..] {
+            [] => return Ok(()),
+            [part] if part.range == (0..part.column.len()) => codec.encode(&part.column)?,
+            parts => codec.encode(&gathered(parts))?,
+        };
+        self.encoded = Some(encoded.shrunk());
+        self.parts = Vec::new();
+        Ok(())
+    }
+}
+
+/// How blocks are stored in encoded form: rkyv, which is read in place.
+pub(crate) fn stored_form<R: Family>() -> BlockCodec<R> {
+    BlockCodec::new(CodecKind::Rkyv, Compression::None)
+}
+
+/// The records of all parts in one column.
+fn gathered<R: Family>(parts: &[Part<R>]) -> R::Column {
+    let mut column = R::Column::default();
+    for part in parts {
+        part.range.clone().for_each(|index| column.push(part.column.view(index)));
+    }
+    column
 }

@@ -203,11 +203,13 @@ impl StreamingContext {
             primed_batches: ticker.primed_batches,
             parts,
         };
+        self.shared.set_other_cores(runner.pool.other_cores().to_vec());
         let runner = Arc::new(runner);
         let at_work = Arc::new(AtomicUsize::new(runner.concurrent_jobs));
         for job in 0..runner.concurrent_jobs {
             let (life, jobs, runner, at_work) = (self.life.clone(), self.watched(), runner.clone(), at_work.clone());
             self.spawn(&format!("db-jobs-{job}"), move || {
+                runner.take_place(job);
                 jobs.guard(|| runner.run());
                 if at_work.fetch_sub(1, Ordering::AcqRel) == 1 {
                     *lock(&life.state) = State::Stopped;

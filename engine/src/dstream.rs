@@ -11,6 +11,7 @@ mod graph;
 mod group;
 mod join;
 mod keyed;
+mod lane;
 mod output;
 mod owned;
 mod partitions;

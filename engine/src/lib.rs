@@ -17,6 +17,7 @@
 //! # Ok::<(), downbeat_engine::EngineError>(())
 //! ```
 
+mod affinity;
 pub mod allocator;
 pub mod block;
 pub mod clock;
@@ -42,4 +43,4 @@ pub use settings::Settings;
 
 // What the macro `record!` derives with.
 #[doc(hidden)]
-pub use {rkyv, serde};
+pub use {bitcode, rkyv, serde, wincode};

@@ -57,6 +57,19 @@ impl Stage {
     }
 }
 
+/// What went through the exchanges of a batch, all of them together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exchanged {
+    /// Records that came to an exchange.
+    pub records_in: u64,
+    /// Records that crossed it; fewer where they were combined before.
+    pub records: u64,
+    /// Bytes of the blocks that the codec made of them; 0 without a codec.
+    pub encoded_bytes: u64,
+    /// Bytes of these blocks on the wire, after compression.
+    pub wire_bytes: u64,
+}
+
 /// One batch, done. Times are monotonic nanoseconds.
 ///
 /// The phases add up to `done_ns − started_ns` exactly; busy times and `idle_ns` add up to threads × that exactly.
@@ -82,6 +95,8 @@ pub struct BatchReport {
     pub records: u64,
     /// Their payload bytes.
     pub bytes: u64,
+    /// Bytes that its blocks took in memory: as many, unless `storage` keeps them encoded.
+    pub held_bytes: u64,
     /// Blocks: the tasks of the first stage.
     pub blocks: u64,
     /// Sequence number of the first record (of the first input).
@@ -113,6 +128,8 @@ pub struct BatchReport {
     pub stamps: Vec<Stamp>,
     /// Why it failed, the first reason; it does not count as committed then, even if other outputs of it ran.
     pub failure: Option<EngineError>,
+    /// What went through its exchanges.
+    pub exchanged: Exchanged,
     /// Allocations of the whole process while it was processed. `None` when they are not counted.
     pub allocations: Option<u64>,
     /// Their bytes.

@@ -10,6 +10,7 @@ mod maybe;
 mod name;
 mod own;
 mod pair;
+pub(crate) mod parts;
 mod sections;
 mod text;
 
@@ -17,6 +18,7 @@ pub use list::{List, ListColumn, ListView};
 pub use maybe::{Maybe, MaybeColumn};
 pub use own::{Own, OwnedRecord};
 pub use pair::{Pair, PairColumn};
+pub use parts::{PartsReader, PartsWriter, WincodeConfig};
 pub use text::{Text, TextColumn};
 
 use crate::error::EngineError;
@@ -64,7 +66,7 @@ pub trait Column<R: Family>: Default + Serialize + DeserializeOwned + Send + Syn
     /// Payload bytes of the records in `range`.
     fn bytes(&self, range: std::ops::Range<usize>) -> u64;
 
-    /// The parts fit together: what serde read need not, as it looks at each part alone.
+    /// The parts fit together: what was decoded need not be so, as codecs look at each part alone.
     fn is_sound(&self) -> bool {
         true
     }
@@ -79,6 +81,16 @@ pub trait Column<R: Family>: Default + Serialize + DeserializeOwned + Send + Syn
     /// # Errors
     /// The bytes are not a valid archive.
     fn decode_rkyv<'a>(bytes: &'a [u8], scratch: &'a mut Self) -> Result<Self::Read<'a>, EngineError>;
+    /// Writes the vectors of the column, as codecs that copy do.
+    ///
+    /// # Errors
+    /// What the codec reports.
+    fn write_parts(&self, parts: &mut PartsWriter<'_>) -> Result<(), EngineError>;
+    /// Replaces the records by those that were written. Whether the parts fit together, [`is_sound`](Self::is_sound) says.
+    ///
+    /// # Errors
+    /// The bytes are not what the codec writes.
+    fn read_parts(&mut self, parts: &mut PartsReader<'_>) -> Result<(), EngineError>;
     /// Number of records that were read.
     fn read_len(read: &Self::Read<'_>) -> usize;
     /// The record at `index` of what was read.

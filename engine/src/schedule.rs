@@ -1,6 +1,5 @@
 //! When batches are cut, where they wait, and how their tasks are spread over threads.
 
-mod affinity;
 pub(crate) mod backpressure;
 pub(crate) mod job;
 mod merge;

@@ -31,8 +31,53 @@ pub enum CodecKind {
     None,
     /// rkyv, validated and read in place.
     Rkyv,
+    /// bitcode, which packs the numbers of a column into as few bits as the largest of them needs.
+    Bitcode,
+    /// postcard, numbers of variable length.
+    Postcard,
+    /// wincode, numbers as they lie in memory.
+    Wincode,
     /// JSON text, decoded to owned columns.
     Json,
+}
+
+/// How encoded blocks are compressed. It emulates a wire that is slower than memory: without a codec there is nothing to compress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// They are not.
+    None,
+    /// LZ4 in block format.
+    Lz4,
+    /// Zstandard at level 1.
+    Zstd,
+}
+
+/// Whether records that are reduced by key are combined on the threads that have them, before they go to their partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combine {
+    /// Each lane combines what it can: a key crosses the exchange once per lane.
+    Always,
+    /// No record is combined before it is in its partition.
+    Never,
+    /// A lane combines until [`ADAPTIVE_SAMPLE_RECORDS`](Self::ADAPTIVE_SAMPLE_RECORDS) of a batch have shown that it does not pay:
+    /// when more than four fifths of them have keys of their own, it sends the rest as they come.
+    Adaptive,
+}
+
+impl Combine {
+    /// Records of one lane and batch after which an adaptive lane decides.
+    pub const ADAPTIVE_SAMPLE_RECORDS: u64 = 10_000;
+}
+
+/// The hash by which keys find their partition and their slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hasher {
+    /// Multiply and mix: keys of up to 16 bytes are hashed in registers by one multiplication; foldhash for keys of one's own types.
+    Mum,
+    /// foldhash for all keys.
+    Foldhash,
+    /// SipHash-1-3 with a key that is drawn for each context: no sender can choose keys that collide.
+    Siphash,
 }
 
 /// What gives when batches are cut faster than they are processed. Whatever it is, held bytes are bounded, each tick yields a
@@ -51,6 +96,29 @@ pub enum Overload {
     Shed,
 }
 
+/// In which form received records are kept until a task reads them. The answer is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageForm {
+    /// As columns, ready to be read; what a sender shares is not copied.
+    Deserialized,
+    /// Encoded by rkyv when their block is closed, on the sender's time, and decoded by each task that reads it.
+    Serialized,
+}
+
+/// How a reduction over a window is carried from slide to slide. The answer is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowMethod {
+    /// `Inverse` where the reduction has an inverse, `Daba` where not.
+    Auto,
+    /// All panes of the window are combined anew at each slide: nothing is done while the window does not slide, and
+    /// everything when it does.
+    Recompute,
+    /// What goes is taken out again. A reduction without an inverse is refused.
+    Inverse,
+    /// Each key keeps its values of the window and their partial combinations; an inverse is not used.
+    Daba,
+}
+
 /// Everything about an engine that can be tuned. Values are checked when a context is made of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -64,14 +132,25 @@ pub struct Settings {
     pub partitions: Option<usize>,
     /// How tasks are spread over threads.
     pub pool: PoolKind,
+    /// Keep each thread that runs tasks on a core of its own, and those who bring records off these cores.
+    pub pin_cores: bool,
     /// Batches that may be processed at the same time, each by a thread of its own.
     pub concurrent_jobs: usize,
     /// How records cross an exchange.
     pub codec: CodecKind,
+    /// How encoded blocks are compressed.
+    pub compression: Compression,
+    /// Whether records are combined before an exchange.
+    pub combine: Combine,
+    /// The hash of keys.
+    pub hasher: Hasher,
     /// What gives when batches are cut faster than they are processed.
     pub overload: Overload,
     /// Batches that may wait; what happens then, `overload` says.
     pub queue_capacity: usize,
+    /// In which form received records, and persisted ones of [`StorageLevel::AsSet`](crate::dstream::StorageLevel::AsSet), are
+    /// kept.
+    pub storage: StorageForm,
     /// Bytes of received records that may be held for batches not yet done; beyond it the senders are blocked.
     pub memory_limit_bytes: u64,
     /// Records per second that each receiver may bring; `None` is no limit.
@@ -92,6 +171,8 @@ pub struct Settings {
     pub line_limit_bytes: usize,
     /// Pause before a receiver that failed is started again.
     pub restart_delay_ns: u64,
+    /// How reductions over windows are carried from slide to slide.
+    pub window_method: WindowMethod,
     /// Keep emptied tables and buffers for the next batch.
     pub buffer_reuse: bool,
     /// Time every task and count per batch; off only to measure what that costs.
@@ -106,10 +187,15 @@ impl Default for Settings {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             partitions: None,
             pool: PoolKind::Rayon,
+            pin_cores: false,
             concurrent_jobs: 1,
             codec: CodecKind::None,
+            compression: Compression::None,
+            combine: Combine::Always,
+            hasher: Hasher::Mum,
             overload: Overload::Queue,
             queue_capacity: 8,
+            storage: StorageForm::Deserialized,
             memory_limit_bytes: 1 << 30,
             max_rate_per_s: None,
             backpressure: false,
@@ -120,6 +206,7 @@ impl Default for Settings {
             pid_min_rate_per_s: 100.0,
             line_limit_bytes: 1 << 20,
             restart_delay_ns: 2_000_000_000,
+            window_method: WindowMethod::Auto,
             buffer_reuse: true,
             metrics: true,
         }
@@ -196,6 +283,14 @@ impl Settings {
         }
         if self.concurrent_jobs == 0 || self.concurrent_jobs > 64 {
             return refuse("concurrent_jobs", self.concurrent_jobs.to_string(), "must be 1 to 64");
+        }
+        if self.compression != Compression::None && self.codec == CodecKind::None {
+            return refuse(
+                "compression",
+                knobs::compression_word(self.compression),
+                "needs a codec: with codec = none records cross as they are and there are no bytes to compress; \
+                 set a codec, such as rkyv, or compression = none",
+            );
         }
         self.validate_rates()?;
         if self.queue_capacity == 0 {

@@ -3,8 +3,10 @@
 use downbeat_engine::clock::ManualClock;
 use downbeat_engine::metrics::{BatchListener, BatchReport};
 use downbeat_engine::record::{Family, Pair, Text};
+use downbeat_engine::settings::{CodecKind, Combine, Compression, Hasher};
 use downbeat_engine::storage::{Disk, SimulatedDisk, Storage};
 use downbeat_engine::{DStream, EngineError, Settings, StreamingContext};
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -12,6 +14,23 @@ use std::time::Duration;
 pub(crate) const START_NS: u64 = 1_000_000_000;
 pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) const INTERVAL_NS: u64 = 100_000_000;
+
+/// Every codec.
+pub(crate) const CODECS: [CodecKind; 6] =
+    [CodecKind::None, CodecKind::Rkyv, CodecKind::Bitcode, CodecKind::Postcard, CodecKind::Wincode, CodecKind::Json];
+
+/// Settings with any knobs of exchanges, everything else as it is by default.
+pub(crate) fn any_exchange() -> impl Strategy<Value = Settings> {
+    let codecs = prop::sample::select(&CODECS[..]);
+    let compressions = prop::sample::select(&[Compression::None, Compression::Lz4, Compression::Zstd][..]);
+    let combines = prop::sample::select(&[Combine::Always, Combine::Never, Combine::Adaptive][..]);
+    let hashers = prop::sample::select(&[Hasher::Mum, Hasher::Foldhash, Hasher::Siphash][..]);
+    let all = (codecs, compressions, combines, hashers, any::<bool>());
+    all.prop_map(|(codec, compression, combine, hasher, buffer_reuse)| {
+        let compression = if codec == CodecKind::None { Compression::None } else { compression };
+        Settings { codec, compression, combine, hasher, buffer_reuse, ..Settings::default() }
+    })
+}
 
 /// Counts by word, of one batch.
 pub(crate) type Counts = BTreeMap<String, u64>;

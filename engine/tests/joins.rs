@@ -1,6 +1,6 @@
 //! Keyed operators: values, combining, groups, joins, datasets.
 
-use crate::bench::{Bench, Collected, INTERVAL_NS, START_NS, collect, refusal};
+use crate::bench::{Bench, CODECS, Collected, INTERVAL_NS, START_NS, any_exchange, collect, refusal};
 use downbeat_engine::dstream::Dataset;
 use downbeat_engine::record::{List, ListView, Maybe, Own, Pair, Text};
 use downbeat_engine::settings::CodecKind;
@@ -108,13 +108,10 @@ fn pairs() -> impl Strategy<Value = Vec<Owned>> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let codecs = prop_oneof![Just(CodecKind::None), Just(CodecKind::Rkyv), Just(CodecKind::Json)];
-    (1usize..3, 1usize..5, codecs, any::<bool>()).prop_map(|(threads, partitions, codec, reuse)| Settings {
+    (1usize..3, 1usize..5, any_exchange()).prop_map(|(threads, partitions, exchange)| Settings {
         threads,
         partitions: Some(partitions),
-        codec,
-        buffer_reuse: reuse,
-        ..Settings::default()
+        ..exchange
     })
 }
 
@@ -225,7 +222,7 @@ fn large_sides_on_many_threads_join_like_small_ones() {
     let pair = |number: u64, step: u64| (format!("{}-long-key-of-more-than-sixteen", number * step % 3_001), number);
     let left: Vec<Owned> = (0..6_000).map(|number| pair(number, 7)).collect();
     let right: Vec<Owned> = (0..4_000).map(|number| pair(number, 2)).collect();
-    for codec in [CodecKind::None, CodecKind::Rkyv, CodecKind::Json] {
+    for codec in CODECS {
         let mut bench = Bench::new(Settings { codec, threads: 3, partitions: Some(4), ..Settings::default() });
         let (left_feed, left_stream) = bench.context.queue_stream::<Pair<Text, u64>>();
         let (right_feed, right_stream) = bench.context.queue_stream::<Pair<Text, u64>>();
@@ -615,7 +612,7 @@ impl Write for Printed {
 
 #[test]
 fn lists_and_missing_records_cross_exchanges_and_can_be_kept() {
-    for codec in [CodecKind::None, CodecKind::Rkyv, CodecKind::Json] {
+    for codec in CODECS {
         let mut bench = Bench::new(Settings { codec, partitions: Some(3), ..Settings::default() });
         let (left_feed, left) = bench.context.queue_stream::<Pair<Text, u64>>();
         let (right_feed, right) = bench.context.queue_stream::<Pair<Text, u64>>();

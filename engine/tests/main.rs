@@ -9,6 +9,8 @@ mod live;
 mod concurrency;
 /// Watched directories: which files, when, and what goes wrong with them.
 mod directory;
+/// Codecs, compression, combining: what they change, and what not.
+mod exchanges;
 /// User code that panics, jobs that cannot work.
 mod failures;
 /// Lines from a real HTTP server.
@@ -39,6 +41,8 @@ mod saves;
 mod socket;
 /// State across batches: updates, time-outs, failures.
 mod state;
+/// In which form received records are kept.
+mod storage;
 /// Ticks, labels, priming, the life of a context.
 mod time;
 /// Whole batches and partitions: reduce, glom, repartition, sort_by, transform, persist, remember.

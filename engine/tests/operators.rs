@@ -1,6 +1,6 @@
 //! Stateless and keyed operators.
 
-use crate::bench::{Bench, collect, plain_counts, run_lines};
+use crate::bench::{Bench, CODECS, any_exchange, collect, plain_counts, run_lines};
 use downbeat_engine::Settings;
 use downbeat_engine::record::{Own, Pair, Text};
 use downbeat_engine::settings::{CodecKind, PoolKind};
@@ -105,17 +105,14 @@ fn a_shared_stream_gives_both_outputs_the_same() {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let codecs = prop_oneof![Just(CodecKind::None), Just(CodecKind::Rkyv), Just(CodecKind::Json)];
     let pools = prop_oneof![Just(PoolKind::Rayon), Just(PoolKind::Pinned), Just(PoolKind::Sequential)];
-    (1usize..4, 1usize..6, codecs, pools, any::<bool>(), any::<bool>()).prop_map(
-        |(threads, partitions, codec, pool, reuse, metrics)| Settings {
+    (1usize..4, 1usize..6, any_exchange(), pools, any::<bool>()).prop_map(
+        |(threads, partitions, exchange, pool, metrics)| Settings {
             threads,
             partitions: Some(partitions),
-            codec,
             pool,
-            buffer_reuse: reuse,
             metrics,
-            ..Settings::default()
+            ..exchange
         },
     )
 }
@@ -140,7 +137,7 @@ fn large_batches_on_many_threads_agree_with_a_plain_count() {
         .map(|n| format!("w{} x{} long-word-of-more-than-sixteen-bytes-{}", n % 997, n % 13, n % 101))
         .collect();
     let borrowed: Vec<&str> = lines.iter().map(String::as_str).collect();
-    for codec in [CodecKind::None, CodecKind::Rkyv, CodecKind::Json] {
+    for codec in CODECS {
         let settings = Settings { codec, threads: 3, partitions: Some(4), ..Settings::default() };
         let mut bench = Bench::new(settings);
         let (feed, stream) = bench.context.queue_stream::<Text>();
@@ -175,7 +172,7 @@ downbeat_engine::record! {
 
 #[test]
 fn structs_of_a_user_go_through_every_codec_as_keys_and_values() {
-    for codec in [CodecKind::None, CodecKind::Rkyv, CodecKind::Json] {
+    for codec in CODECS {
         let mut bench = Bench::new(Settings { codec, partitions: Some(3), ..Settings::default() });
         let (feed, visits) = bench.context.queue_stream::<Own<Visit>>();
         let heaviest = visits

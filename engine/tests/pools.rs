@@ -1,9 +1,10 @@
 //! How many tasks there are, as in Spark: blocks decide before an exchange, partitions after it. And which thread runs them.
 
 use crate::bench::{Bench, INTERVAL_NS, START_NS};
-use downbeat_engine::Settings;
 use downbeat_engine::record::Text;
 use downbeat_engine::settings::PoolKind;
+use downbeat_engine::source::{Receiver, Store};
+use downbeat_engine::{EngineError, Settings};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
@@ -78,4 +79,76 @@ fn on_pinned_threads_a_key_is_always_merged_by_the_same_one() {
     for (key, threads) in merged_by.iter() {
         assert!(threads.iter().all(|thread| *thread == threads[0]), "{key}: {threads:?}");
     }
+}
+
+/// Cores that the calling thread may run on, as the system lists them.
+fn allowed_cores() -> Vec<usize> {
+    let status = std::fs::read_to_string("/proc/thread-self/status").expect("this is Linux");
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).expect("it tells");
+    let ranges = list.trim().split(',').map(|range| range.split_once('-').unwrap_or((range, range)));
+    ranges.flat_map(|(first, last)| first.parse().expect("a core")..=last.parse::<usize>().expect("a core")).collect()
+}
+
+/// Tells where its thread may run, then sends a record.
+struct Placed(Arc<Mutex<Vec<usize>>>);
+
+impl Receiver<Text> for Placed {
+    fn on_start(&mut self, store: Store<Text>) -> Result<(), EngineError> {
+        let (seen, own) = (self.0.clone(), store.clone());
+        store.spawn("placed", move || {
+            *seen.lock().expect("no panic") = allowed_cores();
+            own.store(b"word").expect("not stopped");
+        })
+    }
+
+    fn on_stop(&mut self) {}
+}
+
+/// Where job threads, tasks and a receiver may run.
+fn places(settings: Settings) -> (Vec<Vec<usize>>, Vec<Vec<usize>>, Vec<usize>) {
+    let (jobs, tasks, receiver): (Arc<Mutex<Vec<_>>>, Arc<Mutex<Vec<_>>>, Arc<Mutex<Vec<_>>>) = Default::default();
+    let mut bench = Bench::new(settings);
+    let words = bench.context.receiver_stream("placed", Placed(receiver.clone()));
+    let (feed, more) = bench.context.queue_stream::<Text>();
+    let (by_job, by_task) = (jobs.clone(), tasks.clone());
+    words
+        .union(&more)
+        .map::<Text>(move |word| {
+            by_task.lock().expect("no panic").push(allowed_cores());
+            word
+        })
+        .for_each_batch(move |batch| {
+            batch.for_each(|_| ());
+            by_job.lock().expect("no panic").push(allowed_cores());
+        });
+    bench.context.start().expect("starts");
+    while receiver.lock().expect("no panic").is_empty() {
+        std::thread::yield_now();
+    }
+    for _ in 0..4 {
+        feed.push([&b"word"[..]; 3_000]).expect("not stopped");
+        bench.tick();
+    }
+    bench.context.stop(std::time::Duration::from_secs(5)).expect("stops");
+    let [jobs, tasks] = [jobs, tasks].map(|seen| std::mem::take(&mut *seen.lock().expect("no panic")));
+    let receiver = receiver.lock().expect("no panic").clone();
+    (jobs, tasks, receiver)
+}
+
+#[test]
+fn pinned_cores_are_one_for_each_thread_of_the_engine_and_others_for_receivers() {
+    let all = allowed_cores();
+    for pool in POOLS {
+        for (threads, concurrent_jobs) in [(1, 1), (2, 1), (1, 2)] {
+            let settings = Settings { pool, threads, concurrent_jobs, pin_cores: true, ..Settings::default() };
+            let (jobs, tasks, receiver) = places(settings);
+            assert!(!jobs.is_empty() && !tasks.is_empty());
+            assert!(jobs.iter().chain(&tasks).all(|cores| cores.len() == 1), "{pool:?} {threads} {jobs:?}");
+            let taken = concurrent_jobs + if pool == PoolKind::Sequential { 0 } else { threads - 1 };
+            let left = all.get(taken..).filter(|left| !left.is_empty());
+            assert_eq!(receiver, left.unwrap_or(&all), "{pool:?} {threads} {concurrent_jobs} of {all:?}");
+        }
+    }
+    let (jobs, tasks, receiver) = places(Settings { threads: 2, ..Settings::default() });
+    assert!(jobs.iter().chain(&tasks).chain([&receiver]).all(|cores| *cores == all), "nobody is kept anywhere");
 }

@@ -1,6 +1,6 @@
 //! State across batches: `update_state_by_key` and `map_with_state`.
 
-use crate::bench::{Bench, Collected, INTERVAL, collect, collect_counts};
+use crate::bench::{Bench, CODECS, Collected, INTERVAL, any_exchange, collect, collect_counts};
 use downbeat_engine::dstream::{Mapped, StateSpec};
 use downbeat_engine::record::{Own, Pair, Text};
 use downbeat_engine::settings::CodecKind;
@@ -510,7 +510,7 @@ fn an_output_that_fails_takes_nothing_back_from_the_state() {
 
 #[test]
 fn many_keys_on_many_threads_agree_with_a_plain_sum() {
-    for codec in [CodecKind::None, CodecKind::Rkyv, CodecKind::Json] {
+    for codec in CODECS {
         let settings = Settings { codec, threads: 3, partitions: Some(4), ..Settings::default() };
         let mut bench = Bench::new(settings);
         let (feed, numbers) = bench.context.queue_stream::<Pair<u64, u64>>();
@@ -627,9 +627,9 @@ proptest! {
         timeout in prop::option::of(0u64..4),
         partitions in 1usize..5,
         threads in 1usize..3,
-        codec in prop_oneof![Just(CodecKind::None), Just(CodecKind::Rkyv), Just(CodecKind::Json)],
+        exchange in any_exchange(),
     ) {
-        let settings = Settings { partitions: Some(partitions), threads, codec, ..Settings::default() };
+        let settings = Settings { partitions: Some(partitions), threads, ..exchange };
         let borrowed: Vec<Vec<(&str, i64)>> =
             input.iter().map(|records| records.iter().map(|(key, number)| (key.as_str(), *number)).collect()).collect();
         let slices: Vec<Input<'_>> = borrowed.iter().map(Vec::as_slice).collect();

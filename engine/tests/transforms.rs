@@ -1,9 +1,9 @@
 //! Whole batches and whole partitions: reduce, glom, map_partitions, repartition, sort_by, take, transform, persist, remember.
 
-use crate::bench::{Bench, Collected, INTERVAL_NS, START_NS, collect, collect_counts, refusal};
+use crate::bench::{Bench, CODECS, Collected, INTERVAL_NS, START_NS, collect, collect_counts, refusal};
 use downbeat_engine::dstream::StorageLevel;
 use downbeat_engine::record::{Pair, Text};
-use downbeat_engine::settings::CodecKind;
+use downbeat_engine::settings::{CodecKind, StorageForm};
 use downbeat_engine::{DStream, EngineError, Settings};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ fn reduce_gives_one_record_and_none_for_an_empty_batch() {
 
 #[test]
 fn repartition_gives_exactly_so_many_partitions_and_map_partitions_sees_each_also_empty_ones() {
-    for codec in [CodecKind::None, CodecKind::Rkyv, CodecKind::Json] {
+    for codec in CODECS {
         let input: [&[u64]; 3] = [&[1, 2, 3, 4, 5, 6], &[], &[7]];
         let settings = Settings { codec, ..Settings::default() };
         let (seen, _) = run_numbers(settings.clone(), &input, |numbers| {
@@ -187,14 +187,16 @@ fn what_a_transform_made_goes_with_its_batch_and_the_rest_with_the_context() {
 
 #[test]
 fn a_persisted_stream_is_computed_once_whatever_reads_it() {
-    for (level, codec) in [
-        (StorageLevel::Deserialized, CodecKind::None),
-        (StorageLevel::Serialized, CodecKind::None),
-        (StorageLevel::Serialized, CodecKind::Json),
+    for (level, codec, storage) in [
+        (StorageLevel::Deserialized, CodecKind::None, StorageForm::Serialized),
+        (StorageLevel::Serialized, CodecKind::None, StorageForm::Deserialized),
+        (StorageLevel::Serialized, CodecKind::Json, StorageForm::Deserialized),
+        (StorageLevel::AsSet, CodecKind::None, StorageForm::Deserialized),
+        (StorageLevel::AsSet, CodecKind::None, StorageForm::Serialized),
     ] {
         let calls = Arc::new(AtomicU64::new(0));
         let counted = calls.clone();
-        let mut bench = Bench::new(Settings { codec, ..Settings::default() });
+        let mut bench = Bench::new(Settings { codec, storage, ..Settings::default() });
         let (feed, numbers) = bench.context.queue_stream::<u64>();
         let doubled = numbers.map::<u64>(move |number| {
             counted.fetch_add(1, ORDER);

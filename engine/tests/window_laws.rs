@@ -1,8 +1,8 @@
 //! Every form of window against a plain computation over the batches: whatever the lengths, the settings, the failures.
 
-use crate::bench::{Bench, Collected, INTERVAL, INTERVAL_NS, START_NS, collect};
+use crate::bench::{Bench, Collected, INTERVAL, INTERVAL_NS, START_NS, any_exchange, collect};
 use downbeat_engine::record::{Pair, Text};
-use downbeat_engine::settings::CodecKind;
+use downbeat_engine::settings::{CodecKind, WindowMethod};
 use downbeat_engine::{DStream, Settings};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -123,13 +123,10 @@ fn agree(settings: Settings, input: &[Input], [length, slide, parent]: [u32; 3])
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let codecs = prop_oneof![Just(CodecKind::None), Just(CodecKind::Rkyv), Just(CodecKind::Json)];
-    (1usize..4, 1usize..6, codecs, any::<bool>()).prop_map(|(threads, partitions, codec, buffer_reuse)| Settings {
-        threads,
-        partitions: Some(partitions),
-        codec,
-        buffer_reuse,
-        ..Settings::default()
+    // `inverse` is what `auto` does where there is one, and refused for the others.
+    let methods = prop_oneof![Just(WindowMethod::Auto), Just(WindowMethod::Recompute), Just(WindowMethod::Daba)];
+    (1usize..4, 1usize..6, any_exchange(), methods).prop_map(|(threads, partitions, exchange, window_method)| {
+        Settings { threads, partitions: Some(partitions), window_method, ..exchange }
     })
 }
 
@@ -144,7 +141,7 @@ fn input() -> impl Strategy<Value = Vec<Input>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(144))]
     #[test]
     fn every_form_agrees_with_a_plain_computation(
         settings in settings(),

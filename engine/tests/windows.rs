@@ -2,7 +2,10 @@
 
 use crate::bench::{Bench, collect, plain_counts, refusal, run_lines};
 use downbeat_engine::record::{Pair, Text};
+use downbeat_engine::settings::WindowMethod;
 use downbeat_engine::{DStream, EngineError, Settings};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 fn ones(lines: &DStream<Text>) -> DStream<Pair<Text, u64>> {
@@ -119,4 +122,71 @@ fn batches_between_two_slides_have_no_job_and_are_reported_all_the_same() {
     }
     let jobs: Vec<(bool, u64)> = bench.reports().iter().map(|report| (report.has_job, report.records)).collect();
     assert_eq!(jobs, [(false, 1), (true, 1), (false, 1), (true, 1)]);
+}
+
+/// How often a window of 8 batches that slides by `slide` combines and undoes, and what it says, over 40 batches of one key.
+fn effort(window_method: WindowMethod, slide: u64) -> (u64, u64, Vec<Vec<(String, u64)>>) {
+    let counters: [Arc<AtomicU64>; 2] = Default::default();
+    let [combines, inverses] = counters.clone();
+    let input: [&[&str]; 40] = [&["a"]; 40];
+    let seen = run_lines(Settings { window_method, ..Settings::default() }, &input, |lines| {
+        let combine = move |a, b| {
+            combines.fetch_add(1, Ordering::Relaxed);
+            a + b
+        };
+        let inverse = move |a, b| {
+            inverses.fetch_add(1, Ordering::Relaxed);
+            a - b
+        };
+        ones(lines).reduce_by_key_and_inverse_window(combine, inverse, batches(8), batches(slide))
+    });
+    let [combines, inverses] = counters.map(|counter| counter.load(Ordering::Relaxed));
+    (combines, inverses, seen)
+}
+
+#[test]
+fn the_window_method_says_what_a_slide_costs_and_not_what_it_gives() {
+    let slides_of_one = |method| effort(method, 1);
+    let (combines, inverses, expected) = slides_of_one(WindowMethod::Inverse);
+    // The first pane is taken as it is; each other one is combined once, and undone once when it goes, the last of them when
+    // the stop cuts one more batch.
+    assert_eq!((combines, inverses), (39, 33));
+    assert_eq!(slides_of_one(WindowMethod::Auto), (combines, inverses, expected.clone()));
+    let (recomputed, inverses, seen) = slides_of_one(WindowMethod::Recompute);
+    // Each slide combines all panes that there are: 0, 1, … 7, then 7 at each of the other 32, and 6 at the stop's.
+    assert_eq!((recomputed, inverses), (28 + 32 * 7 + 6, 0));
+    assert_eq!(seen, expected);
+    let (queued, inverses, seen) = slides_of_one(WindowMethod::Daba);
+    assert_eq!(inverses, 0);
+    assert!(queued > combines && queued < recomputed, "{queued}");
+    assert_eq!(seen, expected);
+    // Where the window slides by its whole length, there is nothing to carry.
+    let [(recomputed, _, seen), (carried, undone, expected)] =
+        [WindowMethod::Recompute, WindowMethod::Inverse].map(|method| effort(method, 8));
+    assert!(recomputed < carried + undone, "{recomputed} {carried} {undone}");
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_window_method_that_the_job_cannot_follow_is_refused() {
+    let check = |window_method, build: fn(&DStream<Text>)| {
+        let bench = Bench::new(Settings { window_method, ..Settings::default() });
+        build(&bench.context.queue_stream::<Text>().1);
+        bench.context.check()
+    };
+    let largest = |lines: &DStream<Text>| {
+        drop(collect(&ones(lines).reduce_by_key_and_window(u64::max, batches(2), batches(1)), |_| 0));
+    };
+    let Err(EngineError::Job { operator, problem }) = check(WindowMethod::Inverse, largest) else {
+        panic!("a largest value cannot be undone");
+    };
+    assert!(operator.starts_with("reduce_by_key_and_window at "), "{operator}");
+    assert!(problem.contains("no inverse function") && problem.contains("recompute or daba"), "{problem}");
+    for method in [WindowMethod::Auto, WindowMethod::Daba, WindowMethod::Recompute] {
+        assert_eq!(check(method, largest), Ok(()));
+    }
+    let no_reduction = |lines: &DStream<Text>| drop(collect(&lines.window(batches(2), batches(1)), |_| 0));
+    assert_eq!(check(WindowMethod::Auto, no_reduction), Ok(()));
+    let refused = check(WindowMethod::Daba, no_reduction);
+    assert!(matches!(refused, Err(EngineError::Setting { knob: "window_method", .. })), "{refused:?}");
 }

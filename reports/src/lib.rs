@@ -2,13 +2,17 @@
 //!
 //! Nothing here runs or measures anything: a report is a function of a record.
 
+pub mod capacity;
 pub mod exit;
+pub mod figures;
 pub mod flame;
 pub mod format;
 pub mod inert;
 pub mod judged;
+pub mod limit;
 pub mod quantity;
 pub mod record;
+pub mod search;
 pub mod stats;
 pub mod store;
 pub mod summary;

@@ -143,6 +143,9 @@ pub struct BatchRecord {
     pub records: u64,
     /// Their bytes as received.
     pub bytes: u64,
+    /// Bytes that its blocks took in memory until it was done. `None` when not known.
+    #[serde(default)]
+    pub held_bytes: Option<u64>,
     /// Blocks, which are the tasks of the first stage.
     pub blocks: u64,
     /// Sequence number of the first record and one past the last.
@@ -267,6 +270,9 @@ pub struct Resources {
     pub allocated_bytes: Option<u64>,
     /// The allocator that was really used, read back.
     pub allocator: String,
+    /// Its options in force by the allocator's own names for them, read back.
+    #[serde(default)]
+    pub allocator_options: BTreeMap<String, String>,
 }
 
 /// Disturbances of the host seen while the judged batches ran.

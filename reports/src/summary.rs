@@ -1,6 +1,7 @@
 //! A record together with what follows from it: verdict, percentiles, headroom, exit code. All formats show this and nothing else.
 
 use crate::exit::Exit;
+use crate::flame::allocation::allocation_share;
 use crate::judged;
 use crate::record::{SCHEMA, TrialRecord};
 use crate::stats::percentiles::{self, HistogramError};
@@ -77,6 +78,7 @@ impl<'a> Summary<'a> {
             verdict: VerdictObject::of(&self.verdict),
             exit: ExitObject::of(self.exit),
             headroom: self.verdict.headroom,
+            allocation_share: allocation_share(&self.record.profile),
             latency_ns: self.latency,
             total_delay_ns: self.total_delay,
             record: self.record,
@@ -126,6 +128,7 @@ struct Object<'a> {
     verdict: VerdictObject<'a>,
     exit: ExitObject,
     headroom: Option<f64>,
+    allocation_share: Option<f64>,
     latency_ns: Percentiles,
     total_delay_ns: Percentiles,
     #[serde(flatten)]

@@ -36,8 +36,13 @@ pub struct Limits {
 impl Limits {
     /// The limits for this record.
     pub fn of(record: &TrialRecord) -> Self {
+        Self { late_share: record.judging.late_limit, ..Self::fixed() }
+    }
+
+    /// The limits, with the default for the share of late batches.
+    pub fn fixed() -> Self {
         Self {
-            late_share: record.judging.late_limit,
+            late_share: 0.01,
             slope: 0.005,
             utilisation: 1.0,
             blocked: 0.01,
@@ -74,6 +79,8 @@ pub struct Verdict {
     pub headroom: Option<f64>,
     /// Growth of the total delay, nanoseconds per batch, with its 95 % interval. `None` below 20 judged batches.
     pub slope_ns_per_batch: Option<Slope>,
+    /// Share of the judged time for which the engine blocked the sender.
+    pub blocked_share: f64,
     /// What it was judged by.
     pub limits: Limits,
     /// One or two sentences, without the word; inert for terminals.
@@ -101,6 +108,7 @@ pub fn judge(record: &TrialRecord) -> Verdict {
         utilisation: evidence.utilisation,
         headroom: evidence.utilisation.map(|utilisation| 1.0 - utilisation),
         slope_ns_per_batch: evidence.slope_ns_per_batch,
+        blocked_share: evidence.blocked_share,
         limits,
         text: String::new(),
         next: None,

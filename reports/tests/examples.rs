@@ -107,6 +107,7 @@ pub fn batch(index: u64, wait_ns: u64, processing_ns: u64) -> BatchRecord {
         has_job: true,
         records,
         bytes: records * 62,
+        held_bytes: Some(records * 62),
         blocks: 2,
         first_sequence: index * records,
         end_sequence: (index + 1) * records,
@@ -200,6 +201,7 @@ pub fn trial(run: &str, judged: u64, mut times: impl FnMut(u64, &mut SplitMix64)
             allocations: Some(132_440),
             allocated_bytes: Some(529_320_000),
             allocator: "mimalloc 3.1".to_owned(),
+            allocator_options: BTreeMap::new(),
         },
         noise: Noise { steal_ns: Some(0), hiccups: Vec::new() },
         environment: texts(&[

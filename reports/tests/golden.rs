@@ -13,7 +13,7 @@ fn golden(name: &str) -> PathBuf {
 }
 
 /// Compares with the golden file; what differs is kept beside it for reading.
-fn check(name: &str, rendered: &str) {
+pub(crate) fn check(name: &str, rendered: &str) {
     let path = golden(name);
     if std::env::var_os("DOWNBEAT_BLESS").is_some() {
         std::fs::write(&path, rendered).unwrap();

@@ -4,5 +4,6 @@ mod examples;
 mod golden;
 mod hostile;
 mod schema;
+mod searches;
 mod store;
 mod tags;

@@ -11,7 +11,15 @@ use std::collections::BTreeSet;
 const SCHEMA: &str = include_str!("../SCHEMA.md");
 
 /// Objects whose keys are data, not fields.
-const MAPS: [&str; 6] = ["settings", "origins", "environment", "batches[].phases", "batches[].busy", "integrity.input"];
+const MAPS: [&str; 7] = [
+    "settings",
+    "origins",
+    "environment",
+    "batches[].phases",
+    "batches[].busy",
+    "integrity.input",
+    "resources.allocator_options",
+];
 
 fn full() -> TrialRecord {
     let mut record = examples::falls_behind();

@@ -113,6 +113,7 @@ pub fn find_job(name: &str) -> Option<&'static dyn Job> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::KeyLaw;
 
     #[test]
     fn jobs_are_found_by_their_names_which_differ() {
@@ -131,6 +132,8 @@ mod tests {
         assert_eq!(job.payload(&load).unwrap().records_limit(), None);
         let live = LoadSettings { text: TextMode::Live, ..load.clone() };
         assert!(matches!(job.payload(&live), Ok(Payload::Live(_))));
+        let grown = LoadSettings { keys: KeyLaw::Growing { from: 1, to: 9, records: 100 }, ..live.clone() };
+        assert_ne!(job.payload(&live).unwrap().hash(), job.payload(&grown).unwrap().hash(), "other keys, other bytes");
         let missing = LoadSettings { input: Some("/nonexistent".into()), ..load.clone() };
         assert!(matches!(job.payload(&missing), Err(LoadError::InputUnreadable { .. })));
         let path = std::env::temp_dir().join(format!("downbeat-catalog-{}", std::process::id()));

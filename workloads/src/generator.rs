@@ -64,6 +64,7 @@ impl Receiver<Text> for Generator {
         // A manual clock waits for the thread from here on, so it is not overtaken before it has begun.
         clock.join();
         let thread = std::thread::Builder::new().name(THREAD_NAME.into()).spawn(move || {
+            store.keep_off_workers();
             run_guarded(sender, &store);
             store.clock().leave();
         });

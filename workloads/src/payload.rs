@@ -22,7 +22,7 @@ pub use sensors::{LATE_BOUND_MS, SensorReadings};
 pub use tweets::Tweets;
 pub use words::Words;
 
-use downbeat_engine::record::TextColumn;
+use downbeat_engine::record::{Column, TextColumn};
 use std::sync::Arc;
 
 /// Lines of one block of a [`LineSource`].
@@ -92,6 +92,18 @@ impl Payload {
             Payload::Replayed { ring, once } => format!("{}{}", ring.hash(), if *once { " once" } else { "" }),
             Payload::Live(source) => {
                 format!("{} {} {}", source.name(), source.seed(), source.variant()).trim_end().to_owned()
+            }
+        }
+    }
+
+    /// Mean size of a record: of the whole ring, or of the first block of a source.
+    pub fn bytes_per_record(&self) -> f64 {
+        match self {
+            Payload::Replayed { ring, .. } => ring.bytes() as f64 / ring.lines().max(1) as f64,
+            Payload::Live(source) => {
+                let mut column = TextColumn::default();
+                source.fill(0, &mut column);
+                column.bytes(0..column.len()) as f64 / BLOCK_LINES as f64
             }
         }
     }

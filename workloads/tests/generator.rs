@@ -6,7 +6,7 @@ use downbeat_engine::record::{Column, TextColumn};
 use downbeat_engine::settings::Settings;
 use downbeat_engine::source::LineCounts;
 use downbeat_workloads::load::LoadSettings;
-use downbeat_workloads::payload::{LineSource, Payload, Ring, Words};
+use downbeat_workloads::payload::{BLOCK_LINES, LineSource, Payload, Ring, Words};
 use downbeat_workloads::schedule::Arrivals;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -176,4 +176,53 @@ fn text_that_panics_is_a_failed_source_and_nobody_hangs() {
     bench.clock.advance_to(bench.live_start_ns() + INTERVAL_NS);
     let failure = bench.wait_for_end().expect_err("the source failed");
     assert!(matches!(&failure, EngineError::Source { .. }) && failure.to_string().contains("no ink"), "{failure}");
+}
+
+#[test]
+fn with_pinned_cores_the_generator_is_kept_off_the_worker() {
+    /// Notes where the generator's thread, which makes the text, may run.
+    struct Placed(Arc<Mutex<String>>);
+    impl LineSource for Placed {
+        fn name(&self) -> &'static str {
+            "placed"
+        }
+        fn seed(&self) -> u64 {
+            0
+        }
+        fn fill(&self, _: u64, column: &mut TextColumn) {
+            *self.0.lock().unwrap() = allowed_cores();
+            (0..BLOCK_LINES).for_each(|_| column.push(b"line"));
+        }
+    }
+    let place = |pin_cores| {
+        let seen: Arc<Mutex<String>> = Arc::default();
+        let settings = Settings { threads: 1, pin_cores, ..settings() };
+        let bench = Bench::new(settings, Payload::Live(Arc::new(Placed(seen.clone()))), &load(1000.0), 3, 0);
+        let worker: Arc<Mutex<String>> = Arc::default();
+        let noted = worker.clone();
+        bench.lines.for_each_batch(move |_| *noted.lock().unwrap() = allowed_cores());
+        bench.context.start().unwrap();
+        bench.clock.advance_to(bench.live_start_ns() + 3 * INTERVAL_NS);
+        bench.wait_for_end().unwrap();
+        let places = [seen, worker].map(|place| place.lock().unwrap().clone());
+        places
+    };
+    let all = allowed_cores();
+    assert_eq!(place(false), [all.clone(), all.clone()]);
+    let [generator, worker] = place(true);
+    if all.contains([',', '-']) {
+        assert!(
+            !generator.is_empty() && generator != all && worker.parse::<u32>().is_ok() && generator != worker,
+            "{generator}, {worker}"
+        );
+    } else {
+        assert_eq!([generator, worker], [all.clone(), all], "there is one core only");
+    }
+}
+
+/// Cores that the calling thread may run on, as the system lists them.
+fn allowed_cores() -> String {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+    list.trim().to_owned()
 }

@@ -1,9 +1,11 @@
 //! What the benches share: text from the generator, batches run back to back, and a flamegraph for `--profile-time`.
 
 // Each bench is a program of its own, uses a part of this, and talks to the terminal.
-#![allow(dead_code, unreachable_pub, clippy::print_stderr)]
+#![allow(dead_code, unreachable_pub, clippy::print_stderr, clippy::print_stdout)]
 
 pub mod hand;
+pub mod owned_words;
+pub mod paired;
 pub mod profiler;
 
 use downbeat_engine::metrics::{BatchListener, BatchReport};

@@ -31,6 +31,10 @@ pub(super) fn command() -> Command {
         .max_term_width(100)
         .disable_help_subcommand(true)
         .subcommand(run())
+        .subcommand(max())
+        .subcommand(sweep())
+        .subcommand(tune())
+        .subcommand(resume())
         .subcommand(load())
         .subcommand(list())
         .subcommand(report())
@@ -56,11 +60,8 @@ fn run() -> Command {
     Command::new("run")
         .about("Measure one setting: verdict on stdout, report in the result directory")
         .after_help(help)
-        .arg(Arg::new("workload").value_name("WORKLOAD").required(true).help("Name of a job: downbeat list workloads"))
-        .next_help_heading("Settings")
-        .args(knobs.iter().map(knob_flag))
-        .arg(text("set", "NAME=VALUE", "Set any knob").action(ArgAction::Append))
-        .arg(path("config", "FILE", "Settings in TOML, `name = \"value\"` a line"))
+        .arg(workload())
+        .args(settings())
         .next_help_heading("Load and answer")
         .arg(
             text("source", "tcp://HOST:PORT", "Lines from TCP servers, not from the generator")
@@ -80,6 +81,109 @@ fn run() -> Command {
         .arg(switch("dry-run", "Show the plan, measure nothing, write nothing"))
         .arg(colour())
         .arg(switch("quiet", "No progress on stderr").short('q'))
+}
+
+fn max() -> Command {
+    Command::new("max")
+        .about("Find the highest rate that holds: the rate with its interval on stdout, every trial in the result directory")
+        .after_help(
+            "Each trial is a fresh process that is judged like a run; batches is the length of a decisive one, rate a first guess,\n\
+             max_time the budget of the whole search. Limits: late<1%, p99<1s, p99.9<2*interval, utilisation<80%.",
+        )
+        .arg(workload())
+        .args(settings())
+        .next_help_heading("Search")
+        .arg(text("limit", "LIMITS", "What a trial must keep [late<1%]"))
+        .arg(text("resolution", "SHARE", "Distance of the rates that are tried").default_value("1%"))
+        .arg(text("width", "SHARE", "Stop when the 95 % interval is this narrow").default_value("5%"))
+        .args(replayed_input())
+        .next_help_heading("Output")
+        .args(search_output())
+}
+
+fn sweep() -> Command {
+    Command::new("sweep")
+        .about("Measure many settings in interleaved rounds: ranking, effects and interactions with intervals")
+        .after_help(
+            "Saved after each trial: the same command, or downbeat resume, goes on where it was. Without a rate that must be kept,\n\
+             a trial drains a backlog unpaced (capacity); --measure p99 runs each cell at the asked rate instead.",
+        )
+        .arg(workload().help("Names of jobs, separated by commas: downbeat list workloads"))
+        .args(settings())
+        .next_help_heading("Grid")
+        .arg(vary().required(true))
+        .arg(switch("one-at-a-time", "Each change alone, not every combination"))
+        .arg(text("repeat", "N", "Rounds").default_value("3").value_parser(value_parser!(u64)))
+        .arg(
+            text("measure", "WHAT", "capacity or p99")
+                .default_value("capacity")
+                .value_parser(PossibleValuesParser::new(["capacity", "p99"])),
+        )
+        .args(replayed_input())
+        .next_help_heading("Output")
+        .args(search_output())
+}
+
+fn tune() -> Command {
+    Command::new("tune")
+        .about("Find the settings that serve a goal best, confirm them in fresh runs, and say what to change")
+        .after_help(
+            "Goals: 'max rate, late<1%', 'min p99 at 100k/s', 'min threads that hold 50k/s'; limits follow behind commas.\n\
+             The settings given here are today's. max_time is the budget of the whole tuning [5m]; best.toml is the result.",
+        )
+        .arg(workload())
+        .args(settings())
+        .next_help_heading("Search")
+        .arg(text("goal", "GOAL", "What it is for").default_value("max rate"))
+        .arg(vary().help("A knob and its values; * for all of a choice [knobs that can matter]"))
+        .args(replayed_input())
+        .next_help_heading("Output")
+        .args(search_output())
+}
+
+fn vary() -> Arg {
+    text("vary", "NAME=V1,V2,…", "A knob and its values; * for all of a choice").action(ArgAction::Append)
+}
+
+fn resume() -> Command {
+    Command::new("resume").about("Go on with a sweep that was stopped").arg(
+        Arg::new("directory")
+            .value_name("DIR")
+            .required(true)
+            .value_parser(value_parser!(PathBuf))
+            .help("The directory of the sweep"),
+    )
+}
+
+fn workload() -> Arg {
+    Arg::new("workload").value_name("WORKLOAD").required(true).help("Name of a job: downbeat list workloads")
+}
+
+/// One flag a knob, and the two that set any.
+fn settings() -> Vec<Arg> {
+    let mut settings: Vec<Arg> = knobs().iter().map(|knob| knob_flag(knob).help_heading("Settings")).collect();
+    settings.push(text("set", "NAME=VALUE", "Set any knob").action(ArgAction::Append).help_heading("Settings"));
+    settings.push(path("config", "FILE", "Settings in TOML, `name = \"value\"` a line").help_heading("Settings"));
+    settings
+}
+
+/// A file instead of generated lines.
+fn replayed_input() -> [Arg; 2] {
+    [
+        path("input", "FILE", "Lines of this file instead of generated ones").requires("loop"),
+        switch("loop", "Replay it again and again").requires("input"),
+    ]
+}
+
+fn search_output() -> Vec<Arg> {
+    vec![
+        path("out", "DIR", "Result directory [default: results/<run>]"),
+        text("format", "FORMAT", "human or json")
+            .default_value("human")
+            .value_parser(PossibleValuesParser::new(["human", "json"])),
+        switch("dry-run", "Show the plan, measure nothing, write nothing"),
+        switch("quiet", "No progress on stderr").short('q'),
+    ]
 }
 
 fn knob_flag(knob: &KnobInfo) -> Arg {
@@ -222,7 +326,7 @@ mod tests {
 
     #[test]
     fn help_fits_on_a_screen() {
-        for mut shown in [command(), run(), load()] {
+        for mut shown in [command(), run(), max(), sweep(), tune(), load()] {
             let help = shown.render_help().to_string();
             assert!(help.lines().count() <= 40, "{} lines:\n{help}", help.lines().count());
         }

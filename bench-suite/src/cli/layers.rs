@@ -74,6 +74,7 @@ impl Resolved {
     /// Rules over more than one setting.
     fn check(&mut self) -> Result<(), Failure> {
         self.settings.engine.validate()?;
+        self.settings.run.validate()?;
         if self.settings.run.duration_ns.is_none() {
             return Ok(());
         }
@@ -162,5 +163,7 @@ mod tests {
         assert!(error.message.contains("both say how long"), "{error}");
         let error = resolve(&[], &none, &[flag("interval", "1500us")]).unwrap_err();
         assert_eq!(error.code, 2);
+        let error = resolve(&[], &none, &[flag("allocator", "system"), flag("allocator_decay", "1s")]).unwrap_err();
+        assert!(error.code == 2 && error.message.starts_with("allocator_decay = 1s: the system's"), "{error}");
     }
 }

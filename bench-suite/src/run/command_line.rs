@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// The arguments quoted for a shell, with the seed added where it was not given.
-pub(super) fn reproducing(arguments: impl IntoIterator<Item = OsString>, seed: u64, seed_is_given: bool) -> String {
+pub(crate) fn reproducing(arguments: impl IntoIterator<Item = OsString>, seed: u64, seed_is_given: bool) -> String {
     let mut words: Vec<String> =
         arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     if let Some(program) = words.first_mut() {

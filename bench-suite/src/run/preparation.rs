@@ -97,7 +97,7 @@ fn absolute(source: &Source) -> Result<Source, Failure> {
 }
 
 /// Date, time (UTC) and four digits that tell runs of one minute apart.
-fn run_name() -> String {
+pub(crate) fn run_name() -> String {
     let now = jiff::Timestamp::now();
     let mixed = (now.as_nanosecond() as u64 ^ u64::from(std::process::id()) << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     format!("{}-{:04x}", now.strftime("%Y%m%d-%H%M"), mixed >> 48)

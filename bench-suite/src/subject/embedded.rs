@@ -6,6 +6,7 @@
 use crate::failure::Failure;
 use crate::plan::{DRAIN_NS, Mode, NS_PER_S, TrialSpec};
 use crate::progress::Progress;
+use crate::run_settings::RunSettings;
 use crate::signals::Signals;
 use crate::status::{Stage, Status};
 use downbeat_engine::allocator;
@@ -65,7 +66,7 @@ pub(crate) fn failure_path(record: &Path) -> PathBuf {
 /// The failure that the child left; exit 70 when it died or hung; exit 130 or 143 when a second signal dropped it.
 pub(crate) fn run(spec: &TrialSpec, files: &Files, signals: &Signals, progress: &mut Progress) -> Result<(), Failure> {
     write_spec(spec, files)?;
-    let mut child = start(spec, files)?;
+    let mut child = start(files, &spec.trial_settings()?.run)?;
     let stdin = child.stdin.take();
     let ended = Watch { spec, files, signals, progress, child: &mut child, stdin }.until_end();
     progress.clear();
@@ -86,12 +87,17 @@ fn write_spec(spec: &TrialSpec, files: &Files) -> Result<(), Failure> {
     })
 }
 
-fn start(spec: &TrialSpec, files: &Files) -> Result<Child, Failure> {
+fn start(files: &Files, run: &RunSettings) -> Result<Child, Failure> {
     let program =
         std::env::current_exe().map_err(|error| Failure::internal(format!("cannot find this program: {error}")))?;
     let mut command = Command::new(&program);
     command.arg("trial").arg("--spec").arg(&files.spec).arg("--record").arg(&files.record);
-    command.env(allocator::VARIABLE, spec.settings.get("allocator").map_or("", String::as_str));
+    // The settings alone say what the allocator does: options that this process happens to have stay here.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(allocator::is_option)) {
+        command.env_remove(name);
+    }
+    command.env(allocator::VARIABLE, &run.allocator);
+    command.envs(run.allocator_options.variables(run.allocator_name()));
     // stdout carries the verdict only: what a job prints goes where messages go.
     command.stdin(Stdio::piped()).stdout(Stdio::from(std::io::stderr())).stderr(Stdio::inherit());
     command.spawn().map_err(|error| Failure::environment(format!("cannot start {}: {error}", program.display())))
@@ -146,8 +152,8 @@ impl Watch<'_> {
             let _ = stdin.write_all(b"s");
             match self.spec.mode {
                 Mode::Measure => self.progress.say("stopping: what was measured is saved (again: drop it)"),
-                // A profile cut short is worth nothing, and the trial is measured already.
-                Mode::Profile => self.kill(),
+                // A profile or a drain cut short is worth nothing.
+                Mode::Profile | Mode::Capacity { .. } => self.kill(),
             }
         }
     }

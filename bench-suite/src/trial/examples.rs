@@ -1,6 +1,6 @@
 //! Reports of batches for tests: all times 0, records by their sequence numbers.
 
-use downbeat_engine::metrics::BatchReport;
+use downbeat_engine::metrics::{BatchReport, Exchanged};
 
 /// A live batch with a job, and these records.
 pub(super) fn report(index: u64, first_sequence: u64, end_sequence: u64) -> BatchReport {
@@ -15,6 +15,7 @@ pub(super) fn report(index: u64, first_sequence: u64, end_sequence: u64) -> Batc
         has_job: true,
         records: end_sequence - first_sequence,
         bytes: 0,
+        held_bytes: 0,
         blocks: 0,
         first_sequence,
         end_sequence,
@@ -30,6 +31,7 @@ pub(super) fn report(index: u64, first_sequence: u64, end_sequence: u64) -> Batc
         rate_limit_per_s: None,
         stamps: Vec::new(),
         failure: None,
+        exchanged: Exchanged::default(),
         allocations: None,
         allocated_bytes: None,
     }

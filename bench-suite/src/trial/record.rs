@@ -159,6 +159,7 @@ impl Evidence<'_> {
             allocations: allocations.map(|(begin, end)| end.0.saturating_sub(begin.0)),
             allocated_bytes: allocations.map(|(begin, end)| end.1.saturating_sub(begin.1)),
             allocator: allocator::kind().to_owned(),
+            allocator_options: allocator::Options::in_force(),
         }
     }
 
@@ -183,6 +184,7 @@ fn batch_record(batch: &Collected, interval_ns: u64, wrong: Option<String>) -> B
         has_job: report.has_job,
         records: report.records,
         bytes: report.bytes,
+        held_bytes: Some(report.held_bytes),
         blocks: report.blocks,
         first_sequence: report.first_sequence,
         end_sequence: report.end_sequence,

@@ -55,7 +55,7 @@ impl Popped<'_> {
         };
         parts.scheduled.iter().for_each(|node| release(&|| node.release(id)));
         parts.inputs.iter().for_each(|input| release(&|| input.release(id)));
-        shared.budget.batch_done(self.batch.sum(|allotment| allotment.bytes));
+        shared.budget.batch_done(self.batch.sum(|allotment| allotment.held_bytes));
     }
 }
 
@@ -69,12 +69,14 @@ impl Drop for Popped<'_> {
 }
 
 impl Runner {
-    pub(crate) fn run(&self) {
-        if self.concurrent_jobs == 1
-            && let Err(error) = self.pool.pin_lane_0()
-        {
+    /// The calling thread is this one of the job threads.
+    pub(crate) fn take_place(&self, job: usize) {
+        if let Err(error) = self.pool.pin_job(job) {
             self.shared.fail(error);
         }
+    }
+
+    pub(crate) fn run(&self) {
         while let Some(batch) = self.queue.pop() {
             let mut popped = Popped { runner: self, batch, records: 0, is_released: false, is_committed: false };
             self.shared.budget.batch_started();
@@ -161,6 +163,7 @@ impl Runner {
             has_job,
             records: batch.sum(|allotment| allotment.records) + settled.iter().map(|read| read.records).sum::<u64>(),
             bytes: batch.sum(|allotment| allotment.bytes) + settled.iter().map(|read| read.bytes).sum::<u64>(),
+            held_bytes: batch.sum(|allotment| allotment.held_bytes),
             blocks: batch.sum(|allotment| allotment.blocks),
             first_sequence: first.ranges.first().map_or(first.end_sequence, |range| range.start),
             end_sequence: first.end_sequence,
@@ -176,6 +179,7 @@ impl Runner {
             rate_limit_per_s: batch.allotments.iter().find_map(|allotment| allotment.rate_limit_per_s),
             stamps: handed.chain(settled.iter().flat_map(|read| read.stamps.iter().copied())).collect(),
             failure,
+            exchanged: books.exchanged,
             allocations: used.map(|(allocations, _)| allocations),
             allocated_bytes: used.map(|(_, bytes)| bytes),
         }

@@ -1,9 +1,10 @@
 //! Combine by key: values that become another kind of value when they are combined.
 
-use super::shuffle::{Feed, Groups, ShuffleNode};
+use super::lane::Lane;
+use super::shuffle::{Feed, ShuffleNode};
 use super::{DStream, Node, Prepared, Sink, operator};
 use crate::error::EngineError;
-use crate::exchange::{Key, Table, Value};
+use crate::exchange::{Key, Value};
 use crate::record::{Family, Pair};
 use crate::schedule::job::JobRun;
 use crate::schedule::operator::Operator;
@@ -22,9 +23,10 @@ impl<K: Key, V: Family> DStream<Pair<K, V>> {
         merge_value: impl for<'a> Fn(C::Owned, V::View<'a>) -> C::Owned + Send + Sync + 'static,
         merge_combiners: impl Fn(C::Owned, C::Owned) -> C::Owned + Send + Sync + 'static,
     ) -> DStream<Pair<K, C>> {
-        let (operator, settings) = (operator("combine_by_key"), self.graph.settings());
+        let operator = operator("combine_by_key");
         let feed = Box::new(Created { parent: self.node.clone(), create, merge_value, operator });
-        let node = Arc::new(ShuffleNode::<K, C, _>::new(feed, merge_combiners, operator, settings, self.partitions()));
+        let node =
+            Arc::new(ShuffleNode::<K, C, _>::new(feed, merge_combiners, operator, &self.graph, self.partitions()));
         self.graph.schedule(node.clone());
         self.derive(node)
     }
@@ -47,14 +49,14 @@ where
         self.parent.prepare(run)
     }
 
-    fn fill(&self, batch: u64, partition: usize, tables: &mut [Groups<K, C>], _: &F) -> Result<(), EngineError> {
-        let sink = &mut CreateSink::<K, V, C, N, M> { tables, feed: self };
+    fn fill(&self, batch: u64, partition: usize, lane: &mut Lane<K, C>, _: &F) -> Result<(), EngineError> {
+        let sink = &mut CreateSink::<K, V, C, N, M> { lane, feed: self };
         self.parent.push(batch, partition, sink)
     }
 }
 
 struct CreateSink<'s, K: Key, V: Family, C: Value, N, M> {
-    tables: &'s mut [Groups<K, C>],
+    lane: &'s mut Lane<K, C>,
     feed: &'s Created<K, V, N, M>,
 }
 
@@ -68,6 +70,6 @@ where
         self.feed.operator.enter();
         let create = |pair: &(K::View<'a>, V::View<'a>)| (self.feed.create)(pair.1);
         let merge = |there, pair: &(K::View<'a>, V::View<'a>)| (self.feed.merge_value)(there, pair.1);
-        Table::fold_into(self.tables, records, |pair| pair.0, create, merge);
+        self.lane.take_created(records, |pair| pair.0, create, merge);
     }
 }

@@ -6,7 +6,7 @@ use super::versions::Versions;
 use super::{Chunk, DStream, Node, Prepared, Sink, operator};
 use crate::clock::lock;
 use crate::error::EngineError;
-use crate::exchange::{Chain, Chains, Key, Table};
+use crate::exchange::{Chain, Chains, Key, KeyHasher, Table};
 use crate::record::{CHUNK, Column, Family, Maybe, Pair, PairColumn};
 use crate::schedule::job::JobRun;
 use crate::schedule::operator::Operator;
@@ -102,7 +102,7 @@ impl<K: Key, W: Family> Version<K, W> {
                 return Err(EngineError::Job { operator: operator.to_string(), problem });
             }
         }
-        let chains = Chains::of(Table::new(), &column);
+        let chains = Chains::of(Table::new(KeyHasher::default()), &column);
         Ok(Version { records: column, chains })
     }
 }

@@ -4,8 +4,9 @@ use super::versions::Versions;
 use super::{Output, PrintSink, Scheduled, operator};
 use crate::clock::lock;
 use crate::error::EngineError;
+use crate::exchange::KeyHasher;
 use crate::schedule::operator::Operator;
-use crate::settings::Settings;
+use crate::settings::{KNOBS, Settings, WindowMethod, find_knob};
 use crate::source::input::AnyInput;
 use crate::source::shared::Shared;
 use crate::storage::Storage;
@@ -28,6 +29,7 @@ pub struct StopReport {
 /// The graph of a job. Streams of one context share it.
 pub struct Graph {
     settings: Arc<Settings>,
+    hasher: KeyHasher,
     /// Of a batch that a `transform` is given, not of a job.
     one_batch: bool,
     parts: Mutex<Parts>,
@@ -55,6 +57,7 @@ struct Build {
     needs_print_sink: Option<Operator>,
     /// Names of the directories that outputs write.
     directories: BTreeSet<String>,
+    has_window_reduction: bool,
 }
 
 impl Graph {
@@ -62,6 +65,7 @@ impl Graph {
         let versions = Arc::new(Versions::default());
         let scheduled: Vec<Arc<dyn Scheduled>> = vec![versions.clone()];
         Graph {
+            hasher: KeyHasher::of(settings.hasher),
             settings: Arc::new(settings),
             one_batch: false,
             parts: Mutex::new(Parts { scheduled, ..Parts::default() }),
@@ -77,6 +81,7 @@ impl Graph {
     pub(crate) fn for_one_batch(&self) -> Self {
         Graph {
             settings: self.settings.clone(),
+            hasher: self.hasher.clone(),
             one_batch: true,
             parts: Mutex::default(),
             print_sink: self.print_sink.clone(),
@@ -97,6 +102,11 @@ impl Graph {
         if self.one_batch {
             self.refuse(operator, "inside `transform` there is one batch only; put it behind the `transform`".into());
         }
+    }
+
+    /// The hash of all keys.
+    pub(crate) fn hasher(&self) -> KeyHasher {
+        self.hasher.clone()
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -163,6 +173,11 @@ impl Graph {
         self.storage.clone()
     }
 
+    /// There is a reduction over a window, so `window_method` says something.
+    pub(crate) fn note_window_reduction(&self) {
+        lock(&self.build).has_window_reduction = true;
+    }
+
     pub(crate) fn needs_print_sink(&self, operator: Operator) {
         lock(&self.build).needs_print_sink.get_or_insert(operator);
     }
@@ -180,6 +195,11 @@ impl Graph {
             return Err(refused);
         }
         let build = lock(&self.build);
+        if !build.has_window_reduction && self.settings.window_method != WindowMethod::Auto {
+            let value = find_knob(KNOBS, "window_method").map_or_else(String::new, |knob| (knob.get)(&self.settings));
+            let rule = "the job reduces no window, so it would change nothing; leave it at auto";
+            return Err(EngineError::Setting { knob: "window_method", value, rule });
+        }
         if lock(&self.parts).outputs.is_empty() {
             let problem = "no output operation, so there is nothing to do; add one, for example `print`".into();
             return Err(EngineError::Job { operator: "start".into(), problem });

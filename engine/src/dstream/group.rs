@@ -39,14 +39,14 @@ impl<K: Key, V: Family> DStream<Pair<K, V>> {
 
     /// The pairs, brought to their partition.
     pub(super) fn routed(&self, partitions: usize) -> Arc<RouteNode<Pair<K, V>, ByKey>> {
-        let node = Arc::new(RouteNode::new(self.node.clone(), self.graph.settings().codec, partitions));
+        let node = Arc::new(RouteNode::new(self.node.clone(), &self.graph, partitions));
         self.graph.schedule(node.clone());
         node
     }
 
     /// Tables by key, kept from batch to batch if the settings say so.
     pub(super) fn tables<O: Clone + Default>(&self) -> TablePool<K, O> {
-        TablePool::new(self.graph.settings().buffer_reuse)
+        TablePool::new(self.graph.settings().buffer_reuse, self.graph.hasher())
     }
 
     fn grouped<R: Family>(&self, grouping: impl Grouping<R> + 'static) -> DStream<R> {

@@ -59,9 +59,8 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
     where
         F: Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync + 'static,
     {
-        let (settings, partitions) = (self.graph.settings(), self.partitions());
         let feed = Box::new(Alike { parent: self.node.clone(), operator });
-        let node = Arc::new(ShuffleNode::new(feed, combine, operator, settings, partitions));
+        let node = Arc::new(ShuffleNode::new(feed, combine, operator, &self.graph, self.partitions()));
         self.graph.schedule(node.clone());
         node
     }

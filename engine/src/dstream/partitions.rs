@@ -32,8 +32,7 @@ impl<A: Family> DStream<A> {
     #[track_caller]
     pub fn repartition(&self, partitions: usize) -> DStream<A> {
         let wanted = self.with_partitions(partitions);
-        let codec = self.graph.settings().codec;
-        let node = Arc::new(RouteNode::<A, RoundRobin>::new(self.node.clone(), codec, wanted.partitions()));
+        let node = Arc::new(RouteNode::<A, RoundRobin>::new(self.node.clone(), &self.graph, wanted.partitions()));
         self.graph.schedule(node.clone());
         self.derive(node)
     }

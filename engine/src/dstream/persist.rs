@@ -6,33 +6,45 @@ use super::source::push_column;
 use super::{DStream, Made, Node, Prepared, Scheduled, Sink, room};
 use crate::clock::lock;
 use crate::error::EngineError;
-use crate::exchange::codec::Encoded;
+use crate::exchange::codec::{BlockCodec, Encoded};
 use crate::metrics::Stage;
 use crate::record::{Column, Family};
 use crate::schedule::job::JobRun;
-use crate::settings::CodecKind;
+use crate::settings::{CodecKind, Compression, Settings, StorageForm};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// How a persisted stream is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StorageLevel {
-    /// As columns, ready to be read (Spark's MEMORY_ONLY).
+    /// As the setting `storage` says.
     #[default]
+    AsSet,
+    /// As columns, ready to be read (Spark's MEMORY_ONLY).
     Deserialized,
-    /// Encoded by the codec in force (rkyv when there is none), decoded at each reading (Spark's MEMORY_ONLY_SER).
+    /// Encoded by the codec in force (rkyv when there is none) but not compressed, decoded at each reading (Spark's
+    /// MEMORY_ONLY_SER).
     Serialized,
+}
+
+impl StorageLevel {
+    /// By what records are encoded, if they are.
+    fn codec(self, settings: &Settings) -> Option<CodecKind> {
+        let is_serialized = match self {
+            StorageLevel::AsSet => settings.storage == StorageForm::Serialized,
+            StorageLevel::Deserialized => false,
+            StorageLevel::Serialized => true,
+        };
+        let codec = if settings.codec == CodecKind::None { CodecKind::Rkyv } else { settings.codec };
+        is_serialized.then_some(codec)
+    }
 }
 
 impl<A: Family> DStream<A> {
     /// The same records, computed once per batch however many operators and outputs read them.
     #[track_caller]
     pub fn persist(&self, level: StorageLevel) -> DStream<A> {
-        let codec = match (level, self.graph.settings().codec) {
-            (StorageLevel::Deserialized, _) => None,
-            (StorageLevel::Serialized, CodecKind::None) => Some(CodecKind::Rkyv),
-            (StorageLevel::Serialized, codec) => Some(codec),
-        };
+        let codec = level.codec(self.graph.settings());
         let node = Arc::new(PersistNode { parent: self.node.clone(), codec, kept: PerBatch::default() });
         self.graph.schedule(node.clone());
         self.derive(node)
@@ -51,6 +63,11 @@ struct PersistNode<A: Family> {
     kept: PerBatch<Arc<Vec<Kept<A>>>>,
 }
 
+/// How a partition is encoded: not compressed, as that is for the way between threads.
+fn form<A: Family>(codec: CodecKind) -> BlockCodec<A> {
+    BlockCodec::new(codec, Compression::None)
+}
+
 impl<A: Family> PersistNode<A> {
     fn keep(&self, run: &mut JobRun<'_>) -> Result<Arc<Vec<Kept<A>>>, EngineError> {
         let prepared = self.parent.prepare(run)?;
@@ -67,7 +84,7 @@ impl<A: Family> PersistNode<A> {
                     None => Kept::Column(gathered.column),
                     Some(codec) => {
                         let records = gathered.column.len() as u64;
-                        Kept::Encoded(Encoded::encode::<A>(codec, &gathered.column)?, records)
+                        Kept::Encoded(form::<A>(codec).encode(&gathered.column)?, records)
                     }
                 };
                 *lock(&made[partition]) = Some(kept);
@@ -93,7 +110,7 @@ impl<A: Family> Node<A> for PersistNode<A> {
         match &kept[partition] {
             Kept::Column(column) => push_column::<A>(column, 0..column.len(), sink),
             Kept::Encoded(encoded, _) => {
-                encoded.for_each_chunk::<A>(&mut A::Column::default(), |chunk| sink.accept(chunk))?;
+                form::<A>(self.codec.unwrap_or(CodecKind::None)).for_each_chunk(encoded, |chunk| sink.accept(chunk))?;
             }
         }
         Ok(())
@@ -110,5 +127,25 @@ impl<A: Family> Node<A> for PersistNode<A> {
 impl<A: Family> Scheduled for PersistNode<A> {
     fn release(&self, batch: u64) {
         self.kept.take(batch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_setting_decides_for_streams_that_do_not() {
+        let codec =
+            |level: StorageLevel, storage, codec| level.codec(&Settings { storage, codec, ..Settings::default() });
+        for (form, level) in [
+            (StorageForm::Deserialized, StorageLevel::Deserialized),
+            (StorageForm::Serialized, StorageLevel::Serialized),
+        ] {
+            assert_eq!(codec(StorageLevel::AsSet, form, CodecKind::Json), codec(level, form, CodecKind::Json));
+            assert_eq!(codec(StorageLevel::Deserialized, form, CodecKind::Json), None);
+            assert_eq!(codec(StorageLevel::Serialized, form, CodecKind::None), Some(CodecKind::Rkyv));
+            assert_eq!(codec(StorageLevel::Serialized, form, CodecKind::Json), Some(CodecKind::Json));
+        }
     }
 }

@@ -1,24 +1,30 @@
 //! Records on their way to their partition, uncombined: what groupings, joins, state and `repartition` rest on.
 
 use super::per_batch::PerBatch;
+use super::shuffle::exchanged;
 use super::source::push_column;
-use super::{Made, Node, Prepared, Scheduled, Sink, room, transposed};
+use super::{Graph, Made, Node, Prepared, Scheduled, Sink, room, transposed};
 use crate::clock::lock;
 use crate::error::EngineError;
 use crate::exchange::codec::Encoded;
-use crate::exchange::{Key, partition_of};
-use crate::metrics::Stage;
+use crate::exchange::{Key, KeyHasher, Wire, partition_of};
+use crate::metrics::{Exchanged, Stage};
 use crate::record::{Column, Family, Pair};
 use crate::schedule::job::JobRun;
-use crate::settings::CodecKind;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Which partition a record goes to.
 pub(super) trait Placement<R: Family>: Send + Sync + 'static {
-    /// Below `partitions`; `nth` counts the records of one lane.
-    fn place(view: R::View<'_>, nth: usize, partitions: usize) -> usize;
+    /// Says of each record to which of the partitions it goes; `nth` counts the records of one lane.
+    fn place_each<'a>(
+        records: &[R::View<'a>],
+        nth: &mut usize,
+        partitions: usize,
+        hasher: &KeyHasher,
+        put: impl FnMut(usize, R::View<'a>),
+    );
 }
 
 /// Pairs go by the hash of their key.
@@ -26,8 +32,15 @@ pub(super) struct ByKey;
 
 impl<K: Key, V: Family> Placement<Pair<K, V>> for ByKey {
     #[inline(always)]
-    fn place((key, _): (K::View<'_>, V::View<'_>), _: usize, partitions: usize) -> usize {
-        partition_of(K::hash(&K::probe(key)), partitions)
+    fn place_each<'a>(
+        records: &[(K::View<'a>, V::View<'a>)],
+        _: &mut usize,
+        partitions: usize,
+        hasher: &KeyHasher,
+        mut put: impl FnMut(usize, (K::View<'a>, V::View<'a>)),
+    ) {
+        let key = |pair: &(K::View<'a>, V::View<'a>)| pair.0;
+        hasher.probe_each::<K, _>(records, key, |pair, probe| put(partition_of(K::hash(&probe), partitions), *pair));
     }
 }
 
@@ -36,8 +49,17 @@ pub(super) struct RoundRobin;
 
 impl<R: Family> Placement<R> for RoundRobin {
     #[inline(always)]
-    fn place(_: R::View<'_>, nth: usize, partitions: usize) -> usize {
-        nth % partitions
+    fn place_each<'a>(
+        records: &[R::View<'a>],
+        nth: &mut usize,
+        partitions: usize,
+        _: &KeyHasher,
+        mut put: impl FnMut(usize, R::View<'a>),
+    ) {
+        for view in records {
+            put(*nth % partitions, *view);
+            *nth += 1;
+        }
     }
 }
 
@@ -46,15 +68,17 @@ pub(super) type Routed<R> = Vec<<R as Family>::Column>;
 
 pub(super) struct RouteNode<R: Family, P> {
     parent: Arc<dyn Node<R>>,
-    codec: CodecKind,
+    wire: Option<Wire<R>>,
+    hasher: KeyHasher,
     partitions: usize,
     routed: PerBatch<Arc<Routed<R>>>,
     placement: PhantomData<fn() -> P>,
 }
 
 impl<R: Family, P: Placement<R>> RouteNode<R, P> {
-    pub(super) fn new(parent: Arc<dyn Node<R>>, codec: CodecKind, partitions: usize) -> Self {
-        RouteNode { parent, codec, partitions, routed: PerBatch::default(), placement: PhantomData }
+    pub(super) fn new(parent: Arc<dyn Node<R>>, graph: &Graph, partitions: usize) -> Self {
+        let (wire, hasher) = (Wire::of(graph.settings()), graph.hasher());
+        RouteNode { parent, wire, hasher, partitions, routed: PerBatch::default(), placement: PhantomData }
     }
 
     pub(super) fn partitions(&self) -> usize {
@@ -65,9 +89,9 @@ impl<R: Family, P: Placement<R>> RouteNode<R, P> {
     pub(super) fn route(&self, run: &mut JobRun<'_>) -> Result<Arc<Routed<R>>, EngineError> {
         self.routed.get_or_make(run, |run| {
             let lanes = self.spread(run)?;
-            let columns = match self.codec {
-                CodecKind::None => self.joined(run, lanes),
-                CodecKind::Rkyv | CodecKind::Json => self.carried(run, lanes),
+            let columns = match &self.wire {
+                None => self.joined(run, lanes),
+                Some(wire) => self.carried(run, wire, lanes),
             };
             columns.map(Arc::new)
         })
@@ -83,6 +107,7 @@ impl<R: Family, P: Placement<R>> RouteNode<R, P> {
         let batch = run.batch;
         let make = || RouteSink::<R, P> {
             nth: 0,
+            hasher: &self.hasher,
             placement: PhantomData,
             columns: (0..self.partitions).map(|_| R::Column::default()).collect(),
         };
@@ -94,10 +119,11 @@ impl<R: Family, P: Placement<R>> RouteNode<R, P> {
 
     /// Without a codec, the records of each partition move to the largest of its columns.
     fn joined(&self, run: &mut JobRun<'_>, mut lanes: Vec<Routed<R>>) -> Result<Routed<R>, EngineError> {
+        let records = lanes.iter().flatten().map(|column| column.len() as u64).sum();
+        run.book_exchanged(Exchanged { records_in: records, records, ..Exchanged::default() });
         if lanes.len() <= 1 {
             return Ok(lanes.pop().unwrap_or_else(|| self.empty()));
         }
-        let records = lanes.iter().flatten().map(|column| column.len() as u64).sum();
         let waiting = transposed(lanes, self.partitions);
         let joined: Made<R::Column> = room(self.partitions);
         run.stage(
@@ -118,34 +144,30 @@ impl<R: Family, P: Placement<R>> RouteNode<R, P> {
     }
 
     /// With a codec, they are encoded on the lane that has them and decoded by the partition that wants them.
-    fn carried(&self, run: &mut JobRun<'_>, lanes: Vec<Routed<R>>) -> Result<Routed<R>, EngineError> {
+    fn carried(&self, run: &mut JobRun<'_>, wire: &Wire<R>, lanes: Vec<Routed<R>>) -> Result<Routed<R>, EngineError> {
         let records = lanes.iter().flatten().map(|column| column.len() as u64).sum();
-        let wire: Made<Encoded> = room(lanes.len() * self.partitions);
-        run.stage(
-            Stage::Exchange,
-            wire.len(),
-            records,
-            || (),
-            |(), task| {
-                let column = &lanes[task / self.partitions][task % self.partitions];
-                *lock(&wire[task]) = Some(Encoded::encode::<R>(self.codec, column)?);
-                Ok(())
-            },
-        )?;
+        let sent: Made<Encoded> = room(lanes.len() * self.partitions);
+        let take = || wire.take();
+        let codecs = run.stage(Stage::Exchange, sent.len(), records, take, |codec, task| {
+            let column = &lanes[task / self.partitions][task % self.partitions];
+            *lock(&sent[task]) = Some(codec.encode(column)?);
+            Ok(())
+        })?;
+        wire.put(codecs);
         drop(lanes);
+        run.book_exchanged(exchanged(records, records, &sent));
         let joined: Made<R::Column> = room(self.partitions);
-        run.stage(Stage::Group, self.partitions, records, R::Column::default, |scratch, partition| {
+        let codecs = run.stage(Stage::Group, self.partitions, records, take, |codec, partition| {
             let mut into = R::Column::default();
-            for encoded in wire.iter().skip(partition).step_by(self.partitions) {
+            for encoded in sent.iter().skip(partition).step_by(self.partitions) {
                 if let Some(encoded) = &*lock(encoded) {
-                    encoded.for_each_chunk::<R>(scratch, |chunk| {
-                        chunk.iter().for_each(|view| into.push(*view));
-                    })?;
+                    codec.for_each_chunk(encoded, |chunk| chunk.iter().for_each(|view| into.push(*view)))?;
                 }
             }
             *lock(&joined[partition]) = Some(into);
             Ok(())
         })?;
+        wire.put(codecs);
         Ok(unwrapped(joined))
     }
 
@@ -158,23 +180,21 @@ fn unwrapped<C: Default>(made: Made<C>) -> Vec<C> {
     made.into_iter().map(|column| lock(&column).take().unwrap_or_default()).collect()
 }
 
-struct RouteSink<R: Family, P> {
+struct RouteSink<'s, R: Family, P> {
     columns: Routed<R>,
+    hasher: &'s KeyHasher,
     nth: usize,
     placement: PhantomData<fn() -> P>,
 }
 
-impl<R: Family, P: Placement<R>> Sink<R> for RouteSink<R, P> {
+impl<R: Family, P: Placement<R>> Sink<R> for RouteSink<'_, R, P> {
     fn accept<'a>(&mut self, records: &[R::View<'a>]) {
         if let [column] = &mut *self.columns {
             records.iter().for_each(|view| column.push(*view));
             return;
         }
-        let partitions = self.columns.len();
-        for view in records {
-            self.columns[P::place(*view, self.nth, partitions)].push(*view);
-            self.nth += 1;
-        }
+        let RouteSink { columns, nth, hasher, .. } = self;
+        P::place_each(records, nth, columns.len(), hasher, |partition, view| columns[partition].push(view));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The node of an input: the blocks that a batch was given.
 
 use super::{Chunk, Node, Prepared, Sink};
+use crate::block::stored_form;
 use crate::error::EngineError;
 use crate::record::{Column, Family};
 use crate::schedule::job::JobRun;
@@ -19,14 +20,22 @@ impl<R: Family> Node<R> for SourceNode<R> {
     }
 
     fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<R>) -> Result<(), EngineError> {
-        for part in &self.input.blocks(batch)[partition].parts {
+        let block = &self.input.blocks(batch)[partition];
+        if let Some(encoded) = &block.encoded {
+            stored_form::<R>().for_each_chunk(encoded, |chunk| sink.accept(chunk))?;
+        }
+        for part in &block.parts {
             push_column::<R>(&part.column, part.range.clone(), sink);
         }
         Ok(())
     }
 
     fn push_columns(&self, batch: u64, partition: usize, visit: &mut dyn FnMut(&R::Column, Range<usize>)) -> bool {
-        for part in &self.input.blocks(batch)[partition].parts {
+        let block = &self.input.blocks(batch)[partition];
+        if block.encoded.is_some() {
+            return false;
+        }
+        for part in &block.parts {
             visit(&part.column, part.range.clone());
         }
         true

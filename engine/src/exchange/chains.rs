@@ -110,7 +110,7 @@ mod tests {
                 column.push((key.as_bytes(), 0));
                 expected.entry(key.as_bytes()).or_default().push(index);
             }
-            let chains = Chains::of(Table::new(), &column);
+            let chains = Chains::of(Table::new(Default::default()), &column);
             let probes: Vec<&[u8]> = probes.iter().map(|key| key.as_bytes()).collect();
             let mut found = Vec::new();
             chains.find_each(&probes, |key| *key, |_, chain| {

@@ -1,35 +1,28 @@
-//! Codecs: how a block of groups crosses an exchange when it is not simply moved. They work on whole blocks.
+//! Codecs: how a block of records crosses an exchange when it is not simply moved. They work on whole blocks.
 
+use super::compress::Compressor;
 use crate::error::EngineError;
+use crate::record::parts::{PartCodec, PartsReader, PartsScratch, PartsWriter};
 use crate::record::{CHUNK, Column, Family};
-use crate::settings::CodecKind;
+use crate::settings::{CodecKind, Compression};
 use rkyv::util::AlignedVec;
 
 /// A block of records in encoded form.
 pub struct Encoded {
-    codec: CodecKind,
     bytes: AlignedVec,
+    plain_bytes: usize,
 }
 
 impl Encoded {
-    /// Encodes a column. `CodecKind::None` moves tables and has no encoded form of its own; asked for one, it gives JSON.
-    ///
-    /// # Errors
-    /// What the codec reports.
-    pub fn encode<R: Family>(codec: CodecKind, column: &R::Column) -> Result<Self, EngineError> {
-        let mut bytes = AlignedVec::new();
-        match codec {
-            CodecKind::Rkyv => column.encode_rkyv(&mut bytes)?,
-            CodecKind::Json | CodecKind::None => {
-                serde_json::to_writer(&mut bytes, column).map_err(|error| json_error(&error))?;
-            }
-        }
-        Ok(Encoded { codec, bytes })
+    /// What was encoded elsewhere, not compressed and not yet validated.
+    pub(crate) fn of_bytes(bytes: AlignedVec) -> Self {
+        Encoded { plain_bytes: bytes.len(), bytes }
     }
 
-    /// What was encoded elsewhere, not yet validated.
-    pub(crate) fn of_bytes(codec: CodecKind, bytes: AlignedVec) -> Self {
-        Encoded { codec, bytes }
+    /// The same without room for more.
+    pub(crate) fn shrunk(mut self) -> Self {
+        self.bytes.shrink_to_fit();
+        self
     }
 
     /// The encoded bytes.
@@ -37,41 +30,120 @@ impl Encoded {
         &self.bytes
     }
 
-    /// Size on the wire.
+    /// Size on the wire, in bytes.
     pub fn len_bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Shows the records, some at a time, as views that live as long as the call; returns how many there were.
-    ///
-    /// # Errors
-    /// The bytes are not what the codec writes for this family.
-    pub fn for_each_chunk<R: Family>(
-        &self,
-        scratch: &mut R::Column,
-        mut visit: impl FnMut(&[R::View<'_>]),
-    ) -> Result<usize, EngineError> {
-        match self.codec {
-            CodecKind::Rkyv => {
-                let read = R::Column::decode_rkyv(&self.bytes, scratch)?;
-                let records = R::Column::read_len(&read);
-                in_chunks(records, |index| R::Column::read_view(&read, index), &mut visit);
-                Ok(records)
-            }
-            CodecKind::Json | CodecKind::None => {
-                *scratch = serde_json::from_slice(&self.bytes).map_err(|error| json_error(&error))?;
-                if !scratch.is_sound() {
-                    let problem = "the parts of a column do not fit together".into();
-                    return Err(EngineError::Codec { codec: "json", problem });
-                }
-                in_chunks(scratch.len(), |index| scratch.view(index), &mut visit);
-                Ok(scratch.len())
-            }
-        }
+    /// Size before it was compressed, in bytes.
+    pub fn plain_bytes(&self) -> usize {
+        self.plain_bytes
     }
 }
 
-fn in_chunks<V>(records: usize, view: impl Fn(usize) -> V, visit: &mut impl FnMut(&[V])) {
+/// Encodes and decodes blocks of one family, one after another, with memory that is used again.
+pub struct BlockCodec<R: Family> {
+    codec: CodecKind,
+    compressor: Compressor,
+    parts: PartsScratch,
+    column: R::Column,
+    /// Size of the last block: what the next one will probably need.
+    last_bytes: usize,
+}
+
+impl<R: Family> BlockCodec<R> {
+    /// Blocks in this form. `CodecKind::None` moves records and has no form of its own; asked for one, it gives rkyv's.
+    pub fn new(codec: CodecKind, compression: Compression) -> Self {
+        let (compressor, parts) = (Compressor::new(compression), PartsScratch::default());
+        BlockCodec { codec, compressor, parts, column: R::Column::default(), last_bytes: 0 }
+    }
+
+    /// Encodes a column.
+    ///
+    /// # Errors
+    /// What the codec reports.
+    pub fn encode(&mut self, column: &R::Column) -> Result<Encoded, EngineError> {
+        let mut bytes = AlignedVec::with_capacity(self.last_bytes + self.last_bytes / 8);
+        match self.codec {
+            CodecKind::Rkyv | CodecKind::None => column.encode_rkyv(&mut bytes)?,
+            CodecKind::Json => serde_json::to_writer(&mut bytes, column).map_err(|error| json_error(&error))?,
+            CodecKind::Bitcode => self.write_parts(PartCodec::Bitcode, column, &mut bytes)?,
+            CodecKind::Postcard => self.write_parts(PartCodec::Postcard, column, &mut bytes)?,
+            CodecKind::Wincode => self.write_parts(PartCodec::Wincode, column, &mut bytes)?,
+        }
+        self.last_bytes = bytes.len();
+        let plain_bytes = bytes.len();
+        let bytes = self.compressor.compress(&bytes)?.unwrap_or(bytes);
+        Ok(Encoded { bytes, plain_bytes })
+    }
+
+    /// Encodes the records that `fill` puts into an empty column.
+    ///
+    /// # Errors
+    /// What the codec reports.
+    pub(crate) fn encode_filled(&mut self, fill: impl FnOnce(&mut R::Column)) -> Result<Encoded, EngineError> {
+        let mut column = std::mem::take(&mut self.column);
+        column.clear();
+        fill(&mut column);
+        let encoded = self.encode(&column);
+        self.column = column;
+        encoded
+    }
+
+    fn write_parts(&mut self, codec: PartCodec, column: &R::Column, out: &mut AlignedVec) -> Result<(), EngineError> {
+        column.write_parts(&mut PartsWriter::new(codec, out, &mut self.parts))
+    }
+
+    /// Shows the records of a block, some at a time, as views that live as long as the call; returns how many there were.
+    ///
+    /// # Errors
+    /// The bytes are not what the codec writes for this family.
+    pub fn for_each_chunk(
+        &mut self,
+        encoded: &Encoded,
+        mut visit: impl FnMut(&[R::View<'_>]),
+    ) -> Result<usize, EngineError> {
+        let BlockCodec { codec, compressor, parts, column, .. } = self;
+        let bytes = compressor.decompress(&encoded.bytes)?;
+        let codec = match codec {
+            CodecKind::Rkyv | CodecKind::None => {
+                let read = R::Column::decode_rkyv(bytes, column)?;
+                let records = R::Column::read_len(&read);
+                in_chunks(records, |index| R::Column::read_view(&read, index), &mut visit);
+                return Ok(records);
+            }
+            CodecKind::Json => {
+                *column = serde_json::from_slice(bytes).map_err(|error| json_error(&error))?;
+                "json"
+            }
+            CodecKind::Bitcode => read_parts::<R>(PartCodec::Bitcode, bytes, column, parts)?,
+            CodecKind::Postcard => read_parts::<R>(PartCodec::Postcard, bytes, column, parts)?,
+            CodecKind::Wincode => read_parts::<R>(PartCodec::Wincode, bytes, column, parts)?,
+        };
+        if !column.is_sound() {
+            let problem = "the parts of a column do not fit together".into();
+            return Err(EngineError::Codec { codec, problem });
+        }
+        in_chunks(column.len(), |index| column.view(index), &mut visit);
+        Ok(column.len())
+    }
+}
+
+/// Replaces the records of a column by what was written; returns the name of the codec.
+fn read_parts<R: Family>(
+    codec: PartCodec,
+    bytes: &[u8],
+    column: &mut R::Column,
+    scratch: &mut PartsScratch,
+) -> Result<&'static str, EngineError> {
+    let mut parts = PartsReader::new(codec, bytes, scratch);
+    column.read_parts(&mut parts)?;
+    parts.finish()?;
+    Ok(codec.name())
+}
+
+/// Shows `records` records, some at a time.
+pub(crate) fn in_chunks<V>(records: usize, view: impl Fn(usize) -> V, visit: &mut impl FnMut(&[V])) {
     let mut chunk = arrayvec::ArrayVec::<V, CHUNK>::new();
     for index in 0..records {
         chunk.push(view(index));
@@ -90,48 +162,4 @@ fn json_error(error: &serde_json::Error) -> EngineError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::{List, Maybe, Pair, PairColumn, Text};
-
-    #[test]
-    fn a_block_is_read_back_whole_and_a_cut_one_is_refused() {
-        let mut column = PairColumn::<Text, u64>::default();
-        for number in 0..100u64 {
-            column.push((format!("word{number}").as_bytes(), number));
-        }
-        for codec in [CodecKind::Rkyv, CodecKind::Json] {
-            let mut encoded = Encoded::encode::<Pair<Text, u64>>(codec, &column).expect("encodes");
-            let mut seen = Vec::new();
-            let mut scratch = PairColumn::default();
-            let read = encoded.for_each_chunk::<Pair<Text, u64>>(&mut scratch, |chunk| {
-                seen.extend(chunk.iter().map(|(word, number)| (word.to_vec(), *number)));
-            });
-            assert_eq!(read, Ok(100));
-            assert_eq!(seen[42], (b"word42".to_vec(), 42));
-            encoded.bytes.resize(encoded.len_bytes() / 2, 0);
-            assert!(matches!(
-                encoded.for_each_chunk::<Pair<Text, u64>>(&mut scratch, |_| ()),
-                Err(EngineError::Codec { .. })
-            ));
-        }
-    }
-
-    #[test]
-    fn json_whose_parts_do_not_fit_together_is_refused() {
-        fn read<R: Family>(text: &str) -> Result<usize, EngineError> {
-            let mut bytes = AlignedVec::new();
-            bytes.extend_from_slice(text.as_bytes());
-            let encoded = Encoded { codec: CodecKind::Json, bytes };
-            encoded.for_each_chunk::<R>(&mut R::Column::default(), |_| ())
-        }
-        let refused = |result| matches!(result, Err(EngineError::Codec { codec: "json", .. }));
-        assert_eq!(read::<Pair<u64, List<u64>>>(r#"{"keys":[1,2],"values":{"ends":[1,3],"records":[7,8,9]}}"#), Ok(2));
-        assert!(refused(read::<Pair<u64, u64>>(r#"{"keys":[1,2],"values":[3]}"#)), "fewer values than keys");
-        assert!(refused(read::<List<u64>>(r#"{"ends":[1,4],"records":[7,8,9]}"#)), "a list that ends outside");
-        assert!(refused(read::<List<u64>>(r#"{"ends":[3,1],"records":[7,8,9]}"#)), "a list that ends before it starts");
-        assert!(refused(read::<Maybe<u64>>(r#"{"places":[0,1],"values":[7]}"#)), "a value that is not there");
-        let inner = r#"{"keys":[1],"values":{"places":[0],"values":{"ends":[2],"records":[7]}}}"#;
-        assert!(refused(read::<Pair<u64, Maybe<List<u64>>>>(inner)), "a list inside");
-    }
-}
+mod tests;

@@ -96,7 +96,7 @@ mod tests {
                     None => expected.push((key.as_bytes(), vec![index as u32])),
                 }
             }
-            let mut numbered = Numbered::<Text>::new(Table::new());
+            let mut numbered = Numbered::<Text>::new(Table::new(Default::default()));
             let numbers = numbered.number(&column);
             let (keys, _) = numbered.into_parts();
             let by_group = ByGroup::of(&numbers, keys.len());

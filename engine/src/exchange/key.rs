@@ -1,8 +1,9 @@
 //! Keys: records that can be grouped by. How each kind is hashed, compared and kept in a table's slot.
 
+use super::hasher::{Hashing, KeyHasher, Mum, fold, text_hash};
 use super::machine::short_text;
 use crate::record::{Family, Own, OwnedRecord, Pair, Text};
-use std::hash::{BuildHasher, Hash};
+use std::hash::Hash;
 
 /// Bytes of keys too long for a slot.
 #[derive(Clone, Default)]
@@ -38,7 +39,7 @@ pub trait Key: Family {
     type Stored: Clone + Send + Sync + 'static;
 
     /// Makes a key ready.
-    fn probe<'a>(view: Self::View<'a>) -> Self::Probe<'a>;
+    fn probe<'a>(view: Self::View<'a>, hashing: &impl Hashing) -> Self::Probe<'a>;
     /// Its hash; all 64 bits are used.
     fn hash(probe: &Self::Probe<'_>) -> u64;
     /// What an empty slot holds.
@@ -51,18 +52,11 @@ pub trait Key: Family {
     fn store(probe: &Self::Probe<'_>, arena: &mut Arena) -> Self::Stored;
     /// The key of a slot that is not empty.
     fn view<'a>(stored: &'a Self::Stored, arena: &'a Arena) -> Self::View<'a>;
-    /// The hash of the key of a slot that is not empty.
-    fn stored_hash(stored: &Self::Stored) -> u64;
+    /// The hash of the key of a slot that is not empty, which was made ready with this hasher.
+    fn stored_hash(stored: &Self::Stored, hasher: &KeyHasher) -> u64;
 }
 
-/// Folded multiplication: the two halves of a 128-bit product, mixed (as in wyhash and foldhash).
-#[inline(always)]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a ^ 0x9E37_79B9_7F4A_7C15) * u128::from(b ^ 0xD6E8_FEB8_6659_FD93);
-    product as u64 ^ (product >> 64) as u64
-}
-
-const SHORT_BYTES: usize = 16;
+pub(super) const SHORT_BYTES: usize = 16;
 
 /// A text key in a slot: up to 16 bytes in place, longer ones as content hash and place in the arena.
 #[derive(Clone, Copy)]
@@ -99,38 +93,24 @@ impl StoredText {
 }
 
 /// What stands for the arena's place in the probe of a long key.
-const NO_PLACE: u64 = u64::MAX;
-
-/// Hash of a text's halves and length.
-#[inline(always)]
-fn text_hash(low: u64, high: u64, length: usize) -> u64 {
-    fold(low, high.wrapping_add(length as u64))
-}
-
-/// Hash of the content of a long text, 16 bytes at a time; the last piece overlaps the one before.
-fn content_hash(text: &[u8]) -> u64 {
-    let mut hash = text.len() as u64;
-    let mut rest = text;
-    while rest.len() > SHORT_BYTES {
-        let (low, high) = short_text(&rest[..SHORT_BYTES]);
-        hash = fold(hash ^ low, high);
-        rest = &rest[SHORT_BYTES..];
-    }
-    let (low, high) = short_text(&text[text.len() - SHORT_BYTES..]);
-    fold(hash ^ low, high)
-}
+pub(super) const NO_PLACE: u64 = u64::MAX;
 
 impl Key for Text {
     type Probe<'a> = TextProbe<'a>;
     type Stored = StoredText;
 
     #[inline(always)]
-    fn probe<'a>(text: &'a [u8]) -> TextProbe<'a>
+    fn probe<'a>(text: &'a [u8], hashing: &impl Hashing) -> TextProbe<'a>
     where
         'a: 'a,
     {
-        let (low, high) = if text.len() <= SHORT_BYTES { short_text(text) } else { (content_hash(text), NO_PLACE) };
-        TextProbe { low, high, hash: text_hash(low, high, text.len()), text }
+        if text.len() <= SHORT_BYTES {
+            let (low, high) = short_text(text);
+            TextProbe { low, high, hash: hashing.short_text((low, high), text), text }
+        } else {
+            let (low, hash) = hashing.long_text(text);
+            TextProbe { low, high: NO_PLACE, hash, text }
+        }
     }
 
     #[inline(always)]
@@ -169,30 +149,35 @@ impl Key for Text {
     }
 
     #[inline(always)]
-    fn stored_hash(stored: &StoredText) -> u64 {
+    fn stored_hash(stored: &StoredText, hasher: &KeyHasher) -> u64 {
         let (low, high) = stored.halves();
         let length = stored.length as usize - 1;
-        text_hash(low, if length <= SHORT_BYTES { high } else { NO_PLACE }, length)
+        match hasher {
+            KeyHasher::Mum => text_hash(low, if length <= SHORT_BYTES { high } else { NO_PLACE }, length),
+            KeyHasher::Other(other) if length <= SHORT_BYTES => other.short_text((low, high), &stored.bytes[..length]),
+            KeyHasher::Other(_) => low,
+        }
     }
 }
 
 macro_rules! integer_key {
     ($($integer:ty),*) => {$(
         impl Key for $integer {
-            type Probe<'a> = $integer;
+            /// Its hash and itself.
+            type Probe<'a> = (u64, $integer);
             type Stored = Option<$integer>;
 
             #[inline(always)]
-            fn probe<'a>(view: $integer) -> $integer
+            fn probe<'a>(view: $integer, hashing: &impl Hashing) -> (u64, $integer)
             where
                 'a: 'a,
             {
-                view
+                (hashing.number(view as u64), view)
             }
 
             #[inline(always)]
-            fn hash(probe: &$integer) -> u64 {
-                fold(*probe as u64, 0)
+            fn hash(probe: &(u64, $integer)) -> u64 {
+                probe.0
             }
 
             fn vacant() -> Option<$integer> {
@@ -205,13 +190,13 @@ macro_rules! integer_key {
             }
 
             #[inline(always)]
-            fn matches(stored: &Option<$integer>, probe: &$integer, _: &Arena) -> bool {
-                *stored == Some(*probe)
+            fn matches(stored: &Option<$integer>, probe: &(u64, $integer), _: &Arena) -> bool {
+                *stored == Some(probe.1)
             }
 
             #[inline(always)]
-            fn store(probe: &$integer, _: &mut Arena) -> Option<$integer> {
-                Some(*probe)
+            fn store(probe: &(u64, $integer), _: &mut Arena) -> Option<$integer> {
+                Some(probe.1)
             }
 
             #[inline(always)]
@@ -220,8 +205,12 @@ macro_rules! integer_key {
             }
 
             #[inline(always)]
-            fn stored_hash(stored: &Option<$integer>) -> u64 {
-                fold(stored.unwrap_or_default() as u64, 0)
+            fn stored_hash(stored: &Option<$integer>, hasher: &KeyHasher) -> u64 {
+                let number = stored.unwrap_or_default() as u64;
+                match hasher {
+                    KeyHasher::Mum => Mum.number(number),
+                    KeyHasher::Other(other) => other.number(number),
+                }
             }
         }
     )*};
@@ -233,11 +222,11 @@ impl<T: OwnedRecord + Hash + Eq> Key for Own<T> {
     type Probe<'a> = (u64, &'a T);
     type Stored = Option<(u64, T)>;
 
-    fn probe<'a>(view: &'a T) -> (u64, &'a T)
+    fn probe<'a>(view: &'a T, hashing: &impl Hashing) -> (u64, &'a T)
     where
         'a: 'a,
     {
-        (foldhash::fast::FixedState::default().hash_one(view), view)
+        (hashing.record(view), view)
     }
 
     #[inline(always)]
@@ -265,7 +254,7 @@ impl<T: OwnedRecord + Hash + Eq> Key for Own<T> {
         &stored.as_ref().expect("asked only of slots that are not empty").1
     }
 
-    fn stored_hash(stored: &Option<(u64, T)>) -> u64 {
+    fn stored_hash(stored: &Option<(u64, T)>, _: &KeyHasher) -> u64 {
         stored.as_ref().map_or(0, |(hash, _)| *hash)
     }
 }
@@ -274,8 +263,8 @@ impl<A: Key, B: Key> Key for Pair<A, B> {
     type Probe<'a> = (A::Probe<'a>, B::Probe<'a>);
     type Stored = (A::Stored, B::Stored);
 
-    fn probe<'a>((a, b): (A::View<'a>, B::View<'a>)) -> Self::Probe<'a> {
-        (A::probe(a), B::probe(b))
+    fn probe<'a>((a, b): (A::View<'a>, B::View<'a>), hashing: &impl Hashing) -> Self::Probe<'a> {
+        (A::probe(a, hashing), B::probe(b, hashing))
     }
 
     fn hash((a, b): &Self::Probe<'_>) -> u64 {
@@ -302,7 +291,7 @@ impl<A: Key, B: Key> Key for Pair<A, B> {
         (A::view(&stored.0, arena), B::view(&stored.1, arena))
     }
 
-    fn stored_hash(stored: &Self::Stored) -> u64 {
-        fold(A::stored_hash(&stored.0), B::stored_hash(&stored.1))
+    fn stored_hash(stored: &Self::Stored, hasher: &KeyHasher) -> u64 {
+        fold(A::stored_hash(&stored.0, hasher), B::stored_hash(&stored.1, hasher))
     }
 }

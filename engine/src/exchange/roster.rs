@@ -4,6 +4,7 @@
 //! keys came (places of removed keys are taken again), so that going through all of them costs what there is.
 //! Keys are looked up in groups, so that the cache misses of index and entries overlap, as in [`Table`](super::Table).
 
+use super::hasher::KeyHasher;
 use super::key::{Arena, Key};
 use super::machine::prefetch;
 
@@ -23,6 +24,7 @@ pub(crate) struct Roster<K: Key, O> {
     /// Places of removed keys.
     vacant: Vec<u32>,
     arena: Arena,
+    hasher: KeyHasher,
     /// Keys removed since the memory was tidied.
     removed: usize,
 }
@@ -50,12 +52,14 @@ impl Slot {
 }
 
 impl<K: Key, O: Default> Roster<K, O> {
-    pub(crate) fn new() -> Self {
+    /// No keys; they are hashed like this.
+    pub(crate) fn new(hasher: KeyHasher) -> Self {
         Roster {
             index: vec![Slot::EMPTY; SMALLEST_SLOTS],
             entries: Vec::new(),
             vacant: Vec::new(),
             arena: Arena::default(),
+            hasher,
             removed: 0,
         }
     }
@@ -101,7 +105,7 @@ impl<K: Key, O: Default> Roster<K, O> {
     /// Removes the key at a place that is taken.
     pub(crate) fn remove(&mut self, place: u32) {
         let entry = &mut self.entries[place as usize];
-        let mut at = K::stored_hash(&entry.key) as u32 as usize & (self.index.len() - 1);
+        let mut at = K::stored_hash(&entry.key, &self.hasher) as u32 as usize & (self.index.len() - 1);
         *entry = Entry { key: K::vacant(), value: O::default() };
         while self.index[at].place != place {
             at = (at + 1) & (self.index.len() - 1);
@@ -140,7 +144,7 @@ impl<K: Key, O: Default> Roster<K, O> {
         let taken = self.entries.iter().map(|entry| &entry.key).filter(|key| !K::is_vacant(key));
         // Before anything is moved: to copy a key of a user's own type is to run code of the user.
         let keys: Vec<K::Stored> =
-            taken.map(|key| K::store(&K::probe(K::view(key, &self.arena)), &mut arena)).collect();
+            taken.map(|key| K::store(&self.hasher.probe::<K>(K::view(key, &self.arena)), &mut arena)).collect();
         let mut places = vec![NOWHERE; self.entries.len()];
         let mut entries = Vec::with_capacity(keys.len());
         let mut keys = keys.into_iter();
@@ -153,7 +157,7 @@ impl<K: Key, O: Default> Roster<K, O> {
             }
         }
         let slots = slots_for(entries.len());
-        let hash = |entry: &Entry<K::Stored, O>| K::stored_hash(&entry.key) as u32;
+        let hash = |entry: &Entry<K::Stored, O>| K::stored_hash(&entry.key, &self.hasher) as u32;
         let filled = entries.iter().zip(0..).map(|(entry, place)| Slot { hash: hash(entry), place });
         self.index = indexed(slots, filled);
         (self.entries, self.vacant, self.arena, self.removed) = (entries, Vec::new(), arena, 0);
@@ -177,12 +181,11 @@ impl<K: Key, O: Default> Roster<K, O> {
         key: &impl Fn(&R) -> K::View<'r>,
     ) -> arrayvec::ArrayVec<K::Probe<'r>, GROUP> {
         let mask = self.index.len() - 1;
-        let prepare = |record| {
-            let probe = K::probe(key(record));
+        let mut probes = arrayvec::ArrayVec::<_, GROUP>::new();
+        self.hasher.probe_each::<K, R>(group, key, |_, probe| {
             prefetch(&self.index[K::hash(&probe) as usize & mask]);
-            probe
-        };
-        let probes: arrayvec::ArrayVec<_, GROUP> = group.iter().map(prepare).collect();
+            probes.push(probe);
+        });
         for probe in &probes {
             self.prefetch_entry(K::hash(probe) as u32);
         }
@@ -285,7 +288,7 @@ mod tests {
     proptest! {
         #[test]
         fn keys_are_counted_removed_and_found_again(rounds in prop::collection::vec((prop::collection::vec(0u64..400, 0..200), 1u64..6), 1..8)) {
-            let (mut roster, mut expected) = (Roster::<u64, u64>::new(), BTreeMap::<u64, u64>::new());
+            let (mut roster, mut expected) = (Roster::<u64, u64>::new(KeyHasher::default()), BTreeMap::<u64, u64>::new());
             for (keys, step) in rounds {
                 let mut places = BTreeMap::new();
                 roster.place_each(&keys, |key| *key, |key, place, count| {
@@ -305,10 +308,10 @@ mod tests {
     #[test]
     fn keys_with_the_same_half_of_a_hash_are_different_keys() {
         // Folding makes the lower halves of these two hashes equal; found by trying.
-        let lower = |key: u64| u64::hash(&key) as u32;
+        let lower = |key: u64| u64::hash(&KeyHasher::Mum.probe::<u64>(key)) as u32;
         let mut seen = BTreeMap::new();
         let (one, other) = (0..).find_map(|key| seen.insert(lower(key), key).map(|before| (before, key))).expect("few");
-        let mut roster = Roster::<u64, u64>::new();
+        let mut roster = Roster::<u64, u64>::new(KeyHasher::default());
         roster.place_each(&[one, other, one], |key| *key, |_, _, count| *count += 1);
         assert_eq!(contents(&roster), BTreeMap::from([(one, 2), (other, 1)]));
         let mut place_of_one = NOWHERE;
@@ -321,7 +324,7 @@ mod tests {
     #[test]
     fn tidying_gives_memory_back_and_says_where_everything_went() {
         let key = |number: u32| format!("a key of more than sixteen bytes {number}");
-        let mut roster = Roster::<Own<String>, u32>::new();
+        let mut roster = Roster::<Own<String>, u32>::new(KeyHasher::default());
         let keys: Vec<String> = (0..1_000).map(key).collect();
         let views: Vec<&String> = keys.iter().collect();
         let mut number = 0;
@@ -352,7 +355,7 @@ mod tests {
 
     #[test]
     fn the_bytes_of_long_keys_that_left_are_given_back() {
-        let mut roster = Roster::<Text, u64>::new();
+        let mut roster = Roster::<Text, u64>::new(KeyHasher::default());
         for number in 0..60_000 {
             let key = format!("a key of more than sixteen bytes {number}");
             roster.place_each(&[key.as_bytes()], |key| *key, |_, _, _| ());

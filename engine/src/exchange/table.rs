@@ -3,6 +3,7 @@
 //! Records are added in groups: all of a group are hashed and their slots prefetched before the first is looked up, so
 //! that cache misses overlap (`yardsticks/expert` shows what that is worth).
 
+use super::hasher::KeyHasher;
 use super::key::{Arena, Key};
 use super::machine::prefetch;
 use crate::clock::lock;
@@ -26,13 +27,15 @@ pub(crate) struct Table<K: Key, O> {
     slots: Vec<Slot<K::Stored, O>>,
     len: usize,
     arena: Arena,
+    hasher: KeyHasher,
     /// Batches in a row that needed less than an eighth of the slots.
     roomy_batches: u32,
 }
 
 impl<K: Key, O: Clone + Default> Table<K, O> {
-    pub(crate) fn new() -> Self {
-        Table { slots: Self::vacant_slots(SMALLEST_SLOTS), len: 0, arena: Arena::default(), roomy_batches: 0 }
+    pub(crate) fn new(hasher: KeyHasher) -> Self {
+        let slots = Self::vacant_slots(SMALLEST_SLOTS);
+        Table { slots, len: 0, arena: Arena::default(), hasher, roomy_batches: 0 }
     }
 
     fn vacant_slots(count: usize) -> Vec<Slot<K::Stored, O>> {
@@ -80,11 +83,10 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
     ) {
         let mut probes = arrayvec::ArrayVec::<K::Probe<'r>, GROUP>::new();
         let mask = self.slots.len() - 1;
-        for record in group {
-            let probe = K::probe(key(record));
+        self.hasher.probe_each::<K, R>(group, key, |_, probe| {
             prefetch(&self.slots[K::hash(&probe) as usize & mask]);
             probes.push(probe);
-        }
+        });
         for (record, probe) in group.iter().zip(&probes) {
             self.merge_one(probe, value(record), combine);
         }
@@ -100,16 +102,26 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         combine: &impl Fn(O, O) -> O,
     ) {
         let mut probes = arrayvec::ArrayVec::<(K::Probe<'r>, usize), GROUP>::new();
-        for record in group {
-            let probe = K::probe(key(record));
+        Self::probe_partitioned(tables, group, key, &mut probes);
+        for (record, (probe, partition)) in group.iter().zip(&probes) {
+            tables[*partition].merge_one(probe, value(record), combine);
+        }
+    }
+
+    /// Makes the keys of a group ready, and asks for their slots in the tables of their partitions, which hash alike.
+    #[inline(always)]
+    fn probe_partitioned<'r, R: Copy>(
+        tables: &[Self],
+        group: &[R],
+        key: &impl Fn(&R) -> K::View<'r>,
+        probes: &mut arrayvec::ArrayVec<(K::Probe<'r>, usize), GROUP>,
+    ) {
+        tables[0].hasher.probe_each::<K, R>(group, key, |_, probe| {
             let partition = super::partition_of(K::hash(&probe), tables.len());
             let table = &tables[partition];
             prefetch(&table.slots[K::hash(&probe) as usize & (table.slots.len() - 1)]);
             probes.push((probe, partition));
-        }
-        for (record, (probe, partition)) in group.iter().zip(&probes) {
-            tables[*partition].merge_one(probe, value(record), combine);
-        }
+        });
     }
 
     /// Adds one record; there is room.
@@ -146,13 +158,7 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         for group in records.chunks(GROUP) {
             tables.iter_mut().for_each(|table| table.reserve(table.len + GROUP));
             let mut probes = arrayvec::ArrayVec::<(K::Probe<'r>, usize), GROUP>::new();
-            for record in group {
-                let probe = K::probe(key(record));
-                let partition = super::partition_of(K::hash(&probe), tables.len());
-                let table = &tables[partition];
-                prefetch(&table.slots[K::hash(&probe) as usize & (table.slots.len() - 1)]);
-                probes.push((probe, partition));
-            }
+            Self::probe_partitioned(tables, group, &key, &mut probes);
             for (record, (probe, partition)) in group.iter().zip(&probes) {
                 let table = &mut tables[*partition];
                 let (at, found) = table.search(probe);
@@ -174,8 +180,11 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         self.merge_groups(other.iter(), combine);
     }
 
-    fn merge_groups<'o>(&mut self, others: impl Iterator<Item = (K::View<'o>, &'o O)>, combine: &impl Fn(O, O) -> O)
-    where
+    pub(crate) fn merge_groups<'o>(
+        &mut self,
+        others: impl Iterator<Item = (K::View<'o>, &'o O)>,
+        combine: &impl Fn(O, O) -> O,
+    ) where
         O: 'o,
     {
         let mut groups = arrayvec::ArrayVec::<(K::View<'o>, &'o O), GROUP>::new();
@@ -201,14 +210,24 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
             self.reserve(self.len + GROUP);
             let mask = self.slots.len() - 1;
             let mut group = arrayvec::ArrayVec::<(K::Probe<'r>, P), GROUP>::new();
+            let (mut views, mut all_given) =
+                (arrayvec::ArrayVec::<K::View<'r>, GROUP>::new(), arrayvec::ArrayVec::<P, GROUP>::new());
             for (key, given) in keys.by_ref().take(GROUP) {
-                let probe = K::probe(key);
-                prefetch(&self.slots[K::hash(&probe) as usize & mask]);
-                group.push((probe, given));
+                views.push(key);
+                all_given.push(given);
             }
-            if group.is_empty() {
+            if views.is_empty() {
                 return;
             }
+            let mut given = all_given.into_iter();
+            self.hasher.probe_each::<K, _>(
+                &views,
+                |view| *view,
+                |_, probe| {
+                    prefetch(&self.slots[K::hash(&probe) as usize & mask]);
+                    group.extend(given.next().map(|given| (probe, given)));
+                },
+            );
             for (probe, given) in group {
                 self.change_one(&probe, |value| change(given, value));
             }
@@ -272,12 +291,12 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         key: &impl Fn(&R) -> K::View<'r>,
     ) -> arrayvec::ArrayVec<K::Probe<'r>, GROUP> {
         let mask = self.slots.len() - 1;
-        let prepare = |record| {
-            let probe = K::probe(key(record));
+        let mut probes = arrayvec::ArrayVec::new();
+        self.hasher.probe_each::<K, R>(group, key, |_, probe| {
             prefetch(&self.slots[K::hash(&probe) as usize & mask]);
-            probe
-        };
-        group.iter().map(prepare).collect()
+            probes.push(probe);
+        });
+        probes
     }
 
     /// The slot that has a key, or the empty one where it would go.
@@ -306,7 +325,7 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
             if K::is_vacant(&self.slots[at].key) {
                 break;
             }
-            let home = K::stored_hash(&self.slots[at].key) as usize & mask;
+            let home = K::stored_hash(&self.slots[at].key, &self.hasher) as usize & mask;
             if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
                 self.slots.swap(hole, at);
                 hole = at;
@@ -338,7 +357,7 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
 
     /// The same groups in fresh memory, without the bytes of keys that were removed.
     pub(crate) fn compacted(&self) -> Self {
-        let mut fresh = Self::new();
+        let mut fresh = Self::new(self.hasher.clone());
         fresh.reserve(self.len);
         fresh.merge_table(self, &|_, new| new);
         fresh
@@ -348,7 +367,7 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
         let old = std::mem::replace(&mut self.slots, Self::vacant_slots(slots.max(SMALLEST_SLOTS)));
         let mask = self.slots.len() - 1;
         for slot in old.into_iter().filter(|slot| !K::is_vacant(&slot.key)) {
-            let mut at = K::stored_hash(&slot.key) as usize & mask;
+            let mut at = K::stored_hash(&slot.key, &self.hasher) as usize & mask;
             while !K::is_vacant(&self.slots[at].key) {
                 at = (at + 1) & mask;
             }
@@ -374,12 +393,6 @@ impl<K: Key, O: Clone + Default> Table<K, O> {
     }
 }
 
-impl<K: Key, O: Clone + Default> Default for Table<K, O> {
-    fn default() -> Self {
-        Table::new()
-    }
-}
-
 /// At most three quarters of the slots are taken.
 #[inline(always)]
 fn fits(keys: usize, slots: usize) -> bool {
@@ -393,6 +406,10 @@ pub(crate) struct Dense<K: Key, O> {
 }
 
 impl<K: Key, O> Dense<K, O> {
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (K::View<'_>, &O)> {
         self.slots.iter().map(|slot| (K::view(&slot.key, &self.arena), &slot.value))
     }
@@ -401,17 +418,19 @@ impl<K: Key, O> Dense<K, O> {
 /// Emptied tables for the next batch.
 pub(crate) struct TablePool<K: Key, O> {
     reuse: bool,
+    hasher: KeyHasher,
     tables: Mutex<Vec<Table<K, O>>>,
 }
 
 impl<K: Key, O: Clone + Default> TablePool<K, O> {
-    pub(crate) fn new(reuse: bool) -> Self {
-        TablePool { reuse, tables: Mutex::default() }
+    /// Tables that hash their keys like this.
+    pub(crate) fn new(reuse: bool, hasher: KeyHasher) -> Self {
+        TablePool { reuse, hasher, tables: Mutex::default() }
     }
 
     /// An empty table, with memory from an earlier batch if there is any.
     pub(crate) fn take(&self) -> Table<K, O> {
-        lock(&self.tables).pop().unwrap_or_default()
+        lock(&self.tables).pop().unwrap_or_else(|| Table::new(self.hasher.clone()))
     }
 
     /// Gives a table back.
@@ -431,7 +450,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn grouped<K: Key>(views: &[K::View<'_>], partitions: usize) -> Vec<Table<K, u64>> {
-        let mut tables: Vec<Table<K, u64>> = (0..partitions).map(|_| Table::new()).collect();
+        let mut tables: Vec<Table<K, u64>> = (0..partitions).map(|_| Table::new(KeyHasher::default())).collect();
         Table::merge_into(&mut tables, views, |view| *view, |_| 1, &|a, b| a + b);
         tables
     }
@@ -459,7 +478,7 @@ mod tests {
 
         #[test]
         fn removed_keys_are_gone_and_the_others_are_found(changes in prop::collection::vec((0u64..60, any::<bool>()), 0..600)) {
-            let mut table = Table::<u64, u64>::new();
+            let mut table = Table::<u64, u64>::new(KeyHasher::default());
             let mut expected = BTreeMap::<u64, u64>::new();
             for (key, keep) in changes {
                 table.change_each([(key, ())].into_iter(), |(), count| { *count += 1; keep });
@@ -478,7 +497,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_updated_is_found_and_nothing_else(keys in prop::collection::vec(0u64..200, 0..300), probes in prop::collection::vec(0u64..300, 0..80)) {
-            let mut table = Table::<u64, u64>::new();
+            let mut table = Table::<u64, u64>::new(KeyHasher::default());
             table.update_each(&keys, |key| *key, |_, count| *count += 1);
             let mut expected = BTreeMap::<u64, u64>::new();
             keys.iter().for_each(|key| *expected.entry(*key).or_default() += 1);
@@ -496,7 +515,8 @@ mod tests {
         let short = |nuls: usize| [&blind(0)[..], &[0; 8][..nuls]].concat();
         for texts in [[long(b"trace 1."), long(b"trace 2.")], [short(0), short(1)]] {
             let [one, other] = &texts;
-            assert_eq!(Text::hash(&Text::probe(one)), Text::hash(&Text::probe(other)), "or this tests nothing");
+            let hash = |text: &[u8]| Text::hash(&KeyHasher::Mum.probe::<Text>(text));
+            assert_eq!(hash(one), hash(other), "or this tests nothing");
             let table = &grouped::<Text>(&[one, other, one], 1)[0];
             let groups: BTreeMap<&[u8], u64> = table.iter().map(|(text, count)| (text, *count)).collect();
             assert_eq!(groups, BTreeMap::from([(&one[..], 2), (&other[..], 1)]));
@@ -520,7 +540,7 @@ mod tests {
         assert!(table.is_hollow());
         let compacted = table.compacted();
         assert_eq!((compacted.len(), compacted.is_hollow()), (10, false));
-        let mut long = Table::<Text, u64>::new();
+        let mut long = Table::<Text, u64>::new(KeyHasher::default());
         for number in 0..40_000 {
             let key = format!("a key of more than sixteen bytes {number}");
             long.change_each([(key.as_bytes(), ())].into_iter(), |(), _| number % 500 == 0);
@@ -530,7 +550,7 @@ mod tests {
 
     #[test]
     fn a_recycled_table_is_empty_and_shrinks_after_small_batches() {
-        let pool = TablePool::<u64, u64>::new(true);
+        let pool = TablePool::<u64, u64>::new(true, KeyHasher::default());
         let keys: Vec<u64> = (0..10_000).collect();
         let mut table = grouped::<u64>(&keys, 1).remove(0);
         let large = table.slots.len();

@@ -2,9 +2,9 @@
 
 use super::{CODEC_RKYV, Frame, MAGIC, MAX_NAME_BYTES, VERSION};
 use crate::error::EngineError;
-use crate::exchange::codec::Encoded;
+use crate::exchange::codec::{BlockCodec, Encoded};
 use crate::record::Family;
-use crate::settings::CodecKind;
+use crate::settings::{CodecKind, Compression};
 use crate::storage::{Disk, Storage};
 use rkyv::util::AlignedVec;
 use std::io::{self, Read};
@@ -41,7 +41,7 @@ impl<R: Family> ObjectFile<R> {
 
     pub(super) fn parse(file: &mut dyn Read) -> Result<Self, String> {
         check_header::<R>(file)?;
-        let (mut blocks, mut records, mut scratch) = (Vec::new(), 0u64, R::Column::default());
+        let (mut blocks, mut records, mut codec) = (Vec::new(), 0u64, codec::<R>());
         loop {
             let number = blocks.len() as u64;
             let mut frame = [0; Frame::BYTES];
@@ -55,8 +55,8 @@ impl<R: Family> ObjectFile<R> {
                 check_end(file, frame.records, records)?;
                 return Ok(ObjectFile { blocks, records, family: PhantomData });
             }
-            let block = Encoded::of_bytes(CodecKind::Rkyv, archive);
-            let read = block.for_each_chunk::<R>(&mut scratch, |_| ()).map_err(|error| damaged(&error.to_string()))?;
+            let block = Encoded::of_bytes(archive);
+            let read = codec.for_each_chunk(&block, |_| ()).map_err(|error| damaged(&error.to_string()))?;
             if read as u64 != frame.records {
                 return Err(damaged(&format!("block {number} has {read} records instead of {}", frame.records)));
             }
@@ -80,12 +80,16 @@ impl<R: Family> ObjectFile<R> {
     /// # Errors
     /// A block that was decoded when the file was read is not decoded again, which only a record type of one's own can cause.
     pub fn for_each(&self, mut visit: impl FnMut(R::View<'_>)) -> Result<(), EngineError> {
-        let mut scratch = R::Column::default();
+        let mut codec = codec::<R>();
         for block in &self.blocks {
-            block.for_each_chunk::<R>(&mut scratch, |chunk| chunk.iter().for_each(|view| visit(*view)))?;
+            codec.for_each_chunk(block, |chunk| chunk.iter().for_each(|view| visit(*view)))?;
         }
         Ok(())
     }
+}
+
+fn codec<R: Family>() -> BlockCodec<R> {
+    BlockCodec::new(CodecKind::Rkyv, Compression::None)
 }
 
 fn check_header<R: Family>(file: &mut dyn Read) -> Result<(), String> {

@@ -1,9 +1,9 @@
 //! Writing of object files.
 
 use super::{CODEC_RKYV, Frame, MAGIC, MAX_NAME_BYTES, VERSION};
-use crate::exchange::codec::Encoded;
+use crate::exchange::codec::BlockCodec;
 use crate::record::{Column, Family};
-use crate::settings::CodecKind;
+use crate::settings::{CodecKind, Compression};
 use std::io::{self, Write};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -13,6 +13,7 @@ const BLOCK_RECORDS: usize = 1 << 16;
 /// Writes records as one object file.
 pub(crate) struct ObjectWriter<'w, R: Family> {
     out: &'w mut dyn Write,
+    codec: BlockCodec<R>,
     block: R::Column,
     block_bytes: u64,
     blocks: u64,
@@ -26,7 +27,8 @@ impl<'w, R: Family> ObjectWriter<'w, R> {
     /// What `out` reports.
     pub(crate) fn begin(out: &'w mut dyn Write) -> io::Result<Self> {
         out.write_all(&header(&R::name())?)?;
-        Ok(ObjectWriter { out, block: R::Column::default(), block_bytes: 0, blocks: 0, records: 0 })
+        let codec = BlockCodec::new(CodecKind::Rkyv, Compression::None);
+        Ok(ObjectWriter { out, codec, block: R::Column::default(), block_bytes: 0, blocks: 0, records: 0 })
     }
 
     /// Adds a record.
@@ -55,7 +57,7 @@ impl<'w, R: Family> ObjectWriter<'w, R> {
     }
 
     fn close_block(&mut self) -> io::Result<()> {
-        let encoded = Encoded::encode::<R>(CodecKind::Rkyv, &self.block).map_err(io::Error::other)?;
+        let encoded = self.codec.encode(&self.block).map_err(io::Error::other)?;
         let records = self.block.len() as u64;
         self.out.write_all(&Frame::of(self.blocks, records, encoded.bytes()).to_bytes())?;
         self.out.write_all(encoded.bytes())?;

@@ -1,6 +1,7 @@
 //! The macro that makes a struct of a user fit to be an owned record under every codec.
 
-/// Declares a struct with all that [`Own`](crate::record::Own) asks of it: clone, serde, and rkyv's derives.
+/// Declares a struct with all that [`Own`](crate::record::Own) asks of it: clone, serde, and the derives of rkyv, bitcode and
+/// wincode.
 ///
 /// To be a key it also needs `#[derive(PartialEq, Eq, Hash)]`, to be a value `#[derive(Default)]`.
 ///
@@ -34,9 +35,15 @@ macro_rules! record {
             $crate::rkyv::Archive,
             $crate::rkyv::Serialize,
             $crate::rkyv::Deserialize,
+            $crate::bitcode::Encode,
+            $crate::bitcode::Decode,
+            $crate::wincode::SchemaWrite,
+            $crate::wincode::SchemaRead,
         )]
         #[serde(crate = "downbeat_engine::serde")]
         #[rkyv(crate = downbeat_engine::rkyv)]
+        #[bitcode(crate = "downbeat_engine::bitcode")]
+        #[wincode(crate = downbeat_engine::wincode)]
         $visibility struct $name { $($field_visibility $field: $type),* }
     };
 }

@@ -1,6 +1,6 @@
 //! Integers as records: each type is its own family and its own view.
 
-use super::{Column, Family, append_archive, rkyv_error};
+use super::{Column, Family, PartsReader, PartsWriter, append_archive, rkyv_error};
 use crate::error::EngineError;
 use rkyv::util::AlignedVec;
 use std::ops::Range;
@@ -52,6 +52,15 @@ macro_rules! integer_family {
 
             fn decode_rkyv<'a>(bytes: &'a [u8], _: &'a mut Self) -> Result<Self::Read<'a>, EngineError> {
                 rkyv::access::<rkyv::vec::ArchivedVec<$archived>, rkyv::rancor::Error>(bytes).map_err(|error| rkyv_error(&error))
+            }
+
+            fn write_parts(&self, parts: &mut PartsWriter<'_>) -> Result<(), EngineError> {
+                parts.part(self)
+            }
+
+            fn read_parts(&mut self, parts: &mut PartsReader<'_>) -> Result<(), EngineError> {
+                *self = parts.part()?;
+                Ok(())
             }
 
             fn read_len(read: &Self::Read<'_>) -> usize {

@@ -1,6 +1,6 @@
 //! Lists of records as one record: what groupings give per key, and `glom` per partition.
 
-use super::{Column, Family, sections};
+use super::{Column, Family, PartsReader, PartsWriter, sections};
 use crate::error::EngineError;
 use rkyv::util::AlignedVec;
 use serde::{Deserialize, Serialize};
@@ -162,6 +162,17 @@ impl<R: Family> Column<List<R>> for ListColumn<R> {
             return Err(sections::damaged("a list ends outside its column"));
         }
         Ok((ends, ReadRecords(records)))
+    }
+
+    fn write_parts(&self, parts: &mut PartsWriter<'_>) -> Result<(), EngineError> {
+        self.records.write_parts(parts)?;
+        parts.ends(&self.ends, 0)
+    }
+
+    fn read_parts(&mut self, parts: &mut PartsReader<'_>) -> Result<(), EngineError> {
+        self.records.read_parts(parts)?;
+        self.ends = parts.ends(0, self.records.len())?;
+        Ok(())
     }
 
     fn read_len(read: &Self::Read<'_>) -> usize {

@@ -1,6 +1,6 @@
 //! Records that may be missing: what outer joins give for the side that has no partner.
 
-use super::{Column, Family, sections};
+use super::{Column, Family, PartsReader, PartsWriter, sections};
 use crate::error::EngineError;
 use rkyv::util::AlignedVec;
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,16 @@ impl<R: Family> Column<Maybe<R>> for MaybeColumn<R> {
             return Err(sections::damaged("a record's place is outside its column"));
         }
         Ok((places, values))
+    }
+
+    fn write_parts(&self, parts: &mut PartsWriter<'_>) -> Result<(), EngineError> {
+        parts.part(&self.places)?;
+        self.values.write_parts(parts)
+    }
+
+    fn read_parts(&mut self, parts: &mut PartsReader<'_>) -> Result<(), EngineError> {
+        self.places = parts.part()?;
+        self.values.read_parts(parts)
     }
 
     fn read_len(read: &Self::Read<'_>) -> usize {

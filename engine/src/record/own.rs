@@ -1,7 +1,7 @@
 //! Owned records: any Rust type that can be cloned, seen by reference.
 
 use super::name::without_paths;
-use super::{Column, Family, append_archive, rkyv_error};
+use super::{Column, Family, PartsReader, PartsWriter, WincodeConfig, append_archive, rkyv_error};
 use crate::error::EngineError;
 use rkyv::api::high::{HighDeserializer, HighSerializer, HighValidator};
 use rkyv::bytecheck::CheckBytes;
@@ -15,11 +15,16 @@ use std::ops::Range;
 /// Records of the owned type `T`; the view is `&T`. Simple, at the price of what `T` allocates.
 pub struct Own<T>(PhantomData<fn() -> T>);
 
-/// What a type must be able to do to be a record of its own: clone, serde, and rkyv's three derives.
+/// What a type must be able to do to be a record of its own: clone, serde, and the derives of rkyv (three), bitcode and wincode
+/// (two each). [`record!`](crate::record!) gives a struct all of them.
 pub trait OwnedRecord:
     Clone
     + Serialize
     + DeserializeOwned
+    + bitcode::Encode
+    + bitcode::DecodeOwned
+    + wincode::SchemaWrite<WincodeConfig, Src = Self>
+    + for<'a> wincode::SchemaRead<'a, WincodeConfig, Dst = Self>
     + Send
     + Sync
     + 'static
@@ -34,6 +39,10 @@ impl<T> OwnedRecord for T where
     T: Clone
         + Serialize
         + DeserializeOwned
+        + bitcode::Encode
+        + bitcode::DecodeOwned
+        + wincode::SchemaWrite<WincodeConfig, Src = T>
+        + for<'a> wincode::SchemaRead<'a, WincodeConfig, Dst = T>
         + Send
         + Sync
         + 'static
@@ -89,6 +98,15 @@ impl<T: OwnedRecord> Column<Own<T>> for Vec<T> {
     fn decode_rkyv<'a>(bytes: &'a [u8], scratch: &'a mut Self) -> Result<Self::Read<'a>, EngineError> {
         *scratch = rkyv::from_bytes::<Vec<T>, Error>(bytes).map_err(|error| rkyv_error(&error))?;
         Ok(scratch)
+    }
+
+    fn write_parts(&self, parts: &mut PartsWriter<'_>) -> Result<(), EngineError> {
+        parts.part(self)
+    }
+
+    fn read_parts(&mut self, parts: &mut PartsReader<'_>) -> Result<(), EngineError> {
+        *self = parts.part()?;
+        Ok(())
     }
 
     fn read_len(read: &Self::Read<'_>) -> usize {

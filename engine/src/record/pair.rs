@@ -1,6 +1,6 @@
 //! Pairs of a key and a value: what keyed operators work on.
 
-use super::{Column, Family, sections};
+use super::{Column, Family, PartsReader, PartsWriter, sections};
 use crate::error::EngineError;
 use rkyv::util::AlignedVec;
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,16 @@ impl<K: Family, V: Family> Column<Pair<K, V>> for PairColumn<K, V> {
             return Err(sections::damaged("as many keys as values were expected"));
         }
         Ok((keys, values))
+    }
+
+    fn write_parts(&self, parts: &mut PartsWriter<'_>) -> Result<(), EngineError> {
+        self.keys.write_parts(parts)?;
+        self.values.write_parts(parts)
+    }
+
+    fn read_parts(&mut self, parts: &mut PartsReader<'_>) -> Result<(), EngineError> {
+        self.keys.read_parts(parts)?;
+        self.values.read_parts(parts)
     }
 
     fn read_len(read: &Self::Read<'_>) -> usize {

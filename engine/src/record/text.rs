@@ -1,6 +1,6 @@
 //! Text: lines and words as bytes, which need not be valid UTF-8.
 
-use super::{Column, Family, append_archive, rkyv_error};
+use super::{Column, Family, PartsReader, PartsWriter, append_archive, rkyv_error};
 use crate::error::EngineError;
 use rkyv::util::AlignedVec;
 use serde::de::{SeqAccess, Visitor};
@@ -110,6 +110,19 @@ impl Column<Text> for TextColumn {
             start = end + 1;
         }
         Ok(archived)
+    }
+
+    fn write_parts(&self, parts: &mut PartsWriter<'_>) -> Result<(), EngineError> {
+        parts.bytes(&self.bytes);
+        parts.ends(&self.ends, 1)
+    }
+
+    fn read_parts(&mut self, parts: &mut PartsReader<'_>) -> Result<(), EngineError> {
+        let bytes = parts.bytes()?;
+        self.ends = parts.ends(1, bytes.len())?;
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
     }
 
     fn read_len(read: &Self::Read<'_>) -> usize {

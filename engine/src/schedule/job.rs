@@ -4,7 +4,7 @@ use super::operator;
 use super::pool::Pool;
 use crate::clock::Clock;
 use crate::error::{EngineError, panic_text};
-use crate::metrics::Stage;
+use crate::metrics::{Exchanged, Stage};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub(crate) struct JobRun<'e> {
     busy: Vec<(Stage, u64)>,
     longest_task_ns: u64,
     skew: Option<f64>,
+    exchanged: Exchanged,
 }
 
 /// Records below which a stage is not worth waking another thread.
@@ -50,6 +51,7 @@ impl<'e> JobRun<'e> {
             busy,
             longest_task_ns: 0,
             skew: None,
+            exchanged: Exchanged::default(),
         }
     }
 
@@ -130,10 +132,20 @@ impl<'e> JobRun<'e> {
         self.last_ns = now;
     }
 
+    /// Books what went through one exchange.
+    pub(crate) fn book_exchanged(&mut self, exchanged: Exchanged) {
+        let sum = &mut self.exchanged;
+        sum.records_in += exchanged.records_in;
+        sum.records += exchanged.records;
+        sum.encoded_bytes += exchanged.encoded_bytes;
+        sum.wire_bytes += exchanged.wire_bytes;
+    }
+
     /// Ends the run: what is left is the commit's. Returns when, and the books.
     pub(crate) fn finish(mut self) -> Books {
         self.milestone(Stage::Commit);
-        Books { done_ns: self.last_ns, phases: self.phases, busy: self.busy, skew: self.skew }
+        let JobRun { last_ns: done_ns, phases, busy, skew, exchanged, .. } = self;
+        Books { done_ns, phases, busy, skew, exchanged }
     }
 }
 
@@ -148,6 +160,7 @@ pub(crate) struct Books {
     pub(crate) phases: Vec<(Stage, u64)>,
     pub(crate) busy: Vec<(Stage, u64)>,
     pub(crate) skew: Option<f64>,
+    pub(crate) exchanged: Exchanged,
 }
 
 fn add(spans: &mut Vec<(Stage, u64)>, stage: Stage, ns: u64) {

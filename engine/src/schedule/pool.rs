@@ -1,7 +1,7 @@
 //! Worker pools: how the tasks of one stage are spread over lanes, a lane being a thread that takes one task after another.
 
-use super::affinity;
 use super::own_thread;
+use crate::affinity::{self, Placement};
 use crate::clock::{Clock, lock};
 use crate::error::EngineError;
 use crate::settings::{PoolKind, Settings};
@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub(crate) struct Pool {
     threads: usize,
     workers: Option<rayon::ThreadPool>,
-    /// The core of each lane; empty where threads go where the system puts them.
-    cores: Vec<usize>,
+    /// Each task belongs to a lane.
+    owns_tasks: bool,
+    placement: Placement,
 }
 
 /// What one lane did in a stage.
@@ -28,18 +29,16 @@ pub(crate) struct LaneReport<L> {
 impl Pool {
     pub(crate) fn new(settings: &Settings) -> Result<Self, EngineError> {
         let threads = settings.effective_threads();
-        let cores = match settings.pool {
-            PoolKind::Pinned => cores(threads)?,
-            PoolKind::Rayon | PoolKind::Sequential => Vec::new(),
-        };
+        let placement = Placement::of(settings, &affinity::allowed_cores());
+        let placement = placement.ok_or_else(|| cannot_pin(std::io::Error::last_os_error()))?;
         let workers = if threads > 1 { Some(workers(threads - 1)?) } else { None };
         if let Some(workers) = &workers
-            && !cores.is_empty()
+            && !placement.workers.is_empty()
         {
-            let pinned = workers.broadcast(|worker| affinity::pin_to(cores[worker.index() + 1]));
+            let pinned = workers.broadcast(|worker| affinity::pin_to(placement.workers[worker.index()]));
             pinned.into_iter().collect::<Result<(), _>>().map_err(cannot_pin)?;
         }
-        Ok(Pool { threads, workers, cores })
+        Ok(Pool { threads, workers, owns_tasks: settings.pool == PoolKind::Pinned, placement })
     }
 
     /// Threads that run tasks.
@@ -47,12 +46,17 @@ impl Pool {
         self.threads
     }
 
-    /// Puts the calling thread where lane 0 belongs.
+    /// Puts the calling thread, a job thread and so lane 0 of its batches, where it belongs.
     ///
     /// # Errors
     /// The system refuses.
-    pub(crate) fn pin_lane_0(&self) -> Result<(), EngineError> {
-        self.cores.first().map_or(Ok(()), |core| affinity::pin_to(*core).map_err(cannot_pin))
+    pub(crate) fn pin_job(&self, job: usize) -> Result<(), EngineError> {
+        self.placement.jobs.get(job).map_or(Ok(()), |core| affinity::pin_to(*core).map_err(cannot_pin))
+    }
+
+    /// Cores that are left to those who bring records; empty when they may run anywhere.
+    pub(crate) fn other_cores(&self) -> &[usize] {
+        &self.placement.others
     }
 
     /// Runs `tasks` tasks on at most `lanes` lanes. A lane makes its state when it takes its first task, so that there are
@@ -92,7 +96,7 @@ impl Pool {
     /// every job would have a copy of it.
     fn on_lanes(&self, lanes: usize, lane: &(dyn Fn(Share) + Sync)) {
         match &self.workers {
-            Some(workers) if lanes > 1 && self.cores.is_empty() => workers.in_place_scope(|scope| {
+            Some(workers) if lanes > 1 && !self.owns_tasks => workers.in_place_scope(|scope| {
                 (1..lanes).for_each(|_| scope.spawn(|_| lane(Share::Next)));
                 lane(Share::Next);
             }),
@@ -160,15 +164,6 @@ fn workers(count: usize) -> Result<rayon::ThreadPool, EngineError> {
     pool.build().map_err(|error| EngineError::Thread { thread: "db-worker".into(), problem: error.to_string() })
 }
 
-/// A core for each lane; lanes share cores when there are more of them.
-fn cores(lanes: usize) -> Result<Vec<usize>, EngineError> {
-    let allowed = affinity::allowed_cores();
-    if allowed.is_empty() {
-        return Err(cannot_pin(std::io::Error::last_os_error()));
-    }
-    Ok(allowed.into_iter().cycle().take(lanes).collect())
-}
-
 fn cannot_pin(error: std::io::Error) -> EngineError {
     EngineError::Pin { problem: error.to_string() }
 }
@@ -225,7 +220,7 @@ mod tests {
         // On a thread of its own: the test's must not stay pinned.
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                pool.pin_lane_0().expect("an allowed core");
+                pool.pin_job(0).expect("an allowed core");
                 let first = places(&pool, 12);
                 assert!(first.values().all(|(_, cores)| cores.len() == 1), "{first:?}");
                 assert!((3..12).all(|task| first[&task] == first[&(task - 3)]), "{first:?}");

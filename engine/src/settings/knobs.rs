@@ -2,15 +2,41 @@
 
 use super::value::{self, ValueError, assign};
 use super::{
-    CodecKind, Knob, KnobKind, Overload, PoolKind, Settings, format_bytes, format_duration_ns, format_rate,
-    parse_bytes, parse_duration_ns, parse_rate,
+    CodecKind, Combine, Compression, Hasher, Knob, KnobKind, Overload, PoolKind, Settings, StorageForm, WindowMethod,
+    format_bytes, format_duration_ns, format_rate, parse_bytes, parse_duration_ns, parse_rate,
 };
 
 const POOLS: &[(&str, PoolKind)] =
     &[("rayon", PoolKind::Rayon), ("pinned", PoolKind::Pinned), ("sequential", PoolKind::Sequential)];
-const CODECS: &[(&str, CodecKind)] = &[("none", CodecKind::None), ("rkyv", CodecKind::Rkyv), ("json", CodecKind::Json)];
+const CODECS: &[(&str, CodecKind)] = &[
+    ("none", CodecKind::None),
+    ("rkyv", CodecKind::Rkyv),
+    ("bitcode", CodecKind::Bitcode),
+    ("postcard", CodecKind::Postcard),
+    ("wincode", CodecKind::Wincode),
+    ("json", CodecKind::Json),
+];
+const COMPRESSIONS: &[(&str, Compression)] =
+    &[("none", Compression::None), ("lz4", Compression::Lz4), ("zstd", Compression::Zstd)];
+const COMBINES: &[(&str, Combine)] =
+    &[("always", Combine::Always), ("never", Combine::Never), ("adaptive", Combine::Adaptive)];
 const OVERLOADS: &[(&str, Overload)] =
     &[("queue", Overload::Queue), ("block", Overload::Block), ("merge", Overload::Merge), ("shed", Overload::Shed)];
+const STORAGE_FORMS: &[(&str, StorageForm)] =
+    &[("deserialized", StorageForm::Deserialized), ("serialized", StorageForm::Serialized)];
+const WINDOW_METHODS: &[(&str, WindowMethod)] = &[
+    ("auto", WindowMethod::Auto),
+    ("recompute", WindowMethod::Recompute),
+    ("inverse", WindowMethod::Inverse),
+    ("daba", WindowMethod::Daba),
+];
+
+const HASHERS: &[(&str, Hasher)] =
+    &[("mum", Hasher::Mum), ("foldhash", Hasher::Foldhash), ("siphash", Hasher::Siphash)];
+
+pub(super) fn compression_word(compression: Compression) -> String {
+    value::word_of(COMPRESSIONS, compression)
+}
 
 /// The engine's knobs, in the order in which they are shown.
 pub static KNOBS: &[Knob<Settings>] = &[
@@ -66,6 +92,17 @@ pub static KNOBS: &[Knob<Settings>] = &[
         set: |settings, text| assign(&mut settings.pool, value::parse_word(POOLS, text)),
     },
     Knob {
+        name: "pin_cores",
+        kind: KnobKind::Choice(&["on", "off"]),
+        range: "on, off",
+        default: "off",
+        trades: "job threads and workers that keep their caches, and senders that do not push them aside, against threads that \
+                 cannot move to a core that is idle",
+        spark: None,
+        get: |settings| value::on_off(settings.pin_cores).into(),
+        set: |settings, text| assign(&mut settings.pin_cores, value::parse_on_off(text)),
+    },
+    Knob {
         name: "concurrent_jobs",
         kind: KnobKind::Count,
         range: "1 to 64",
@@ -77,13 +114,47 @@ pub static KNOBS: &[Knob<Settings>] = &[
     },
     Knob {
         name: "codec",
-        kind: KnobKind::Choice(&["none", "rkyv", "json"]),
-        range: "none, rkyv, json",
+        kind: KnobKind::Choice(&["none", "rkyv", "bitcode", "postcard", "wincode", "json"]),
+        range: "none, rkyv, bitcode, postcard, wincode, json",
         default: "none",
-        trades: "what an exchange over a wire would cost; none moves the tables and is the upper bound",
+        trades: "what an exchange over a wire would cost; none moves the tables and is the upper bound; rkyv is read in place, \
+                 bitcode has the fewest bytes, wincode copies memory, postcard and json are what others speak",
         spark: Some("spark.serializer"),
         get: |settings| value::word_of(CODECS, settings.codec),
         set: |settings, text| assign(&mut settings.codec, value::parse_word(CODECS, text)),
+    },
+    Knob {
+        name: "compression",
+        kind: KnobKind::Choice(&["none", "lz4", "zstd"]),
+        range: "none, lz4, zstd",
+        default: "none",
+        trades: "fewer bytes of encoded blocks against the time to compress them, which pays on a wire that is slower than \
+                 memory; needs a codec",
+        spark: Some("spark.io.compression.codec"),
+        get: |settings| compression_word(settings.compression),
+        set: |settings, text| assign(&mut settings.compression, value::parse_word(COMPRESSIONS, text)),
+    },
+    Knob {
+        name: "combine",
+        kind: KnobKind::Choice(&["always", "never", "adaptive"]),
+        range: "always, never, adaptive",
+        default: "always",
+        trades: "fewer records through the exchange against a table on each thread, which is wasted when most keys come once; \
+                 adaptive looks at 10000 records and stops combining when more than 80 % of them have keys of their own",
+        spark: None,
+        get: |settings| value::word_of(COMBINES, settings.combine),
+        set: |settings, text| assign(&mut settings.combine, value::parse_word(COMBINES, text)),
+    },
+    Knob {
+        name: "hasher",
+        kind: KnobKind::Choice(&["mum", "foldhash", "siphash"]),
+        range: "mum, foldhash, siphash",
+        default: "mum",
+        trades: "mum, one multiplication for a short key, and foldhash are fast, but whoever knows them can send keys that all \
+                 collide; siphash has a secret key, drawn for each run, so that partitions hold other keys in each",
+        spark: None,
+        get: |settings| value::word_of(HASHERS, settings.hasher),
+        set: |settings, text| assign(&mut settings.hasher, value::parse_word(HASHERS, text)),
     },
     Knob {
         name: "overload",
@@ -105,6 +176,17 @@ pub static KNOBS: &[Knob<Settings>] = &[
         spark: None,
         get: |settings| settings.queue_capacity.to_string(),
         set: |settings, text| assign(&mut settings.queue_capacity, value::parse_count(text)),
+    },
+    Knob {
+        name: "storage",
+        kind: KnobKind::Choice(&["deserialized", "serialized"]),
+        range: "deserialized, serialized",
+        default: "deserialized",
+        trades: "records that wait as they are against one exact block of bytes for each of their blocks, which the sender \
+                 encodes and each task decodes",
+        spark: Some("StorageLevel"),
+        get: |settings| value::word_of(STORAGE_FORMS, settings.storage),
+        set: |settings, text| assign(&mut settings.storage, value::parse_word(STORAGE_FORMS, text)),
     },
     Knob {
         name: "memory_limit",
@@ -211,6 +293,17 @@ pub static KNOBS: &[Knob<Settings>] = &[
         spark: Some("spark.streaming.receiverRestartDelay"),
         get: |settings| format_duration_ns(settings.restart_delay_ns),
         set: |settings, text| assign(&mut settings.restart_delay_ns, parse_duration_ns(text)),
+    },
+    Knob {
+        name: "window_method",
+        kind: KnobKind::Choice(&["auto", "recompute", "inverse", "daba"]),
+        range: "auto, recompute, inverse, daba",
+        default: "auto",
+        trades: "what a window reduction pays at each slide: inverse for the keys that come and go; daba too, at a few \
+                 combinations each and more memory; recompute for all panes, but nothing between slides",
+        spark: Some("reduceByKeyAndWindow with or without invFunc"),
+        get: |settings| value::word_of(WINDOW_METHODS, settings.window_method),
+        set: |settings, text| assign(&mut settings.window_method, value::parse_word(WINDOW_METHODS, text)),
     },
     Knob {
         name: "buffer_reuse",

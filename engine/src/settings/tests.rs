@@ -48,7 +48,10 @@ fn a_mistyped_choice_or_name_finds_the_one_that_was_meant() {
     let mut settings = Settings::default();
     let codec = find_knob(KNOBS, "codec").expect("in the table");
     let error = (codec.set)(&mut settings, "rkvy").unwrap_err();
-    assert_eq!(error.to_string(), "`rkvy` is none of none, rkyv, json; did you mean `rkyv`?");
+    assert_eq!(
+        error.to_string(),
+        "`rkvy` is none of none, rkyv, bitcode, postcard, wincode, json; did you mean `rkyv`?"
+    );
     assert_eq!(suggest("inteval", KNOBS.iter().map(|knob| knob.name)), Some("interval"));
     assert_eq!(suggest("zzz", KNOBS.iter().map(|knob| knob.name)), None);
     assert!(find_knob(KNOBS, "block-interval").is_some());
@@ -72,6 +75,7 @@ fn settings_that_cannot_work_are_refused_by_name() {
     refused(Settings { max_rate_per_s: Some(0.5), ..fine.clone() }, "max_rate");
     refused(Settings { max_rate_per_s: Some(f64::NAN), ..fine.clone() }, "max_rate");
     refused(Settings { backpressure_initial_rate_per_s: Some(-1.0), ..fine.clone() }, "backpressure_initial_rate");
+    refused(Settings { compression: Compression::Lz4, ..fine.clone() }, "compression");
     refused(Settings { pid_proportional: f64::INFINITY, ..fine.clone() }, "pid_proportional");
     refused(Settings { pid_integral: -0.1, ..fine.clone() }, "pid_integral");
     refused(Settings { pid_derivative: f64::NAN, ..fine.clone() }, "pid_derivative");

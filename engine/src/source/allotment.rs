@@ -8,6 +8,8 @@ use std::ops::Range;
 pub(crate) struct Allotment {
     pub(crate) records: u64,
     pub(crate) bytes: u64,
+    /// Bytes that its blocks take in memory.
+    pub(crate) held_bytes: u64,
     pub(crate) blocks: u64,
     /// Sequence numbers of its records: ascending, with a gap wherever records were shed.
     pub(crate) ranges: Vec<Range<u64>>,
@@ -37,6 +39,7 @@ impl Allotment {
         earlier.end_sequence = earlier.ranges.first().map_or(earlier.end_sequence, |range| range.start);
         self.records += std::mem::take(&mut earlier.records);
         self.bytes += std::mem::take(&mut earlier.bytes);
+        self.held_bytes += std::mem::take(&mut earlier.held_bytes);
         self.blocks += std::mem::take(&mut earlier.blocks);
         let mut ranges = std::mem::take(&mut earlier.ranges);
         self.ranges.drain(..).for_each(|range| push_range(&mut ranges, range));

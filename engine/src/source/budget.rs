@@ -13,7 +13,7 @@ pub(crate) struct Budget {
 
 #[derive(Default)]
 struct Held {
-    /// Payload bytes of blocks that belong to no finished batch.
+    /// Bytes of blocks that belong to no finished batch: of their payload, or of their encoded form where they have one.
     bytes: u64,
     /// Batches that wait for a job thread.
     waiting: usize,
@@ -67,6 +67,16 @@ impl Budget {
     /// Takes room for `bytes` without waiting: what was there before anything could make room.
     pub(crate) fn admit(&self, bytes: u64) {
         lock(&self.held).bytes += bytes;
+    }
+
+    /// What took room for `from_bytes` takes room for `to_bytes` from now on, whether there is some or not.
+    pub(crate) fn resize(&self, from_bytes: u64, to_bytes: u64) {
+        let mut held = lock(&self.held);
+        held.bytes = (held.bytes + to_bytes).saturating_sub(from_bytes);
+        drop(held);
+        if to_bytes < from_bytes {
+            self.freed.notify_all();
+        }
     }
 
     /// Takes room if there is some.

@@ -9,7 +9,7 @@ use crate::block::{Block, Stamp};
 use crate::clock::Wake;
 use crate::error::EngineError;
 use crate::record::{Column, Family};
-use crate::settings::Settings;
+use crate::settings::{Settings, StorageForm};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -56,6 +56,7 @@ pub(crate) struct Input<R: Family> {
     pub(crate) shared: Arc<Shared>,
     name: String,
     planned: bool,
+    form: StorageForm,
     state: Mutex<State<R>>,
     moved: Condvar,
     /// Where a single record is put to learn its bytes; empty between calls.
@@ -98,7 +99,16 @@ impl<R: Family> Input<R> {
             counts: BTreeMap::new(),
         };
         let gate = Gate::new(shared.clone(), planned, settings);
-        Input { shared, name, planned, state: Mutex::new(state), moved: Condvar::new(), scale: Mutex::default(), gate }
+        Input {
+            shared,
+            name,
+            planned,
+            form: settings.storage,
+            state: Mutex::new(state),
+            moved: Condvar::new(),
+            scale: Mutex::default(),
+            gate,
+        }
     }
 
     /// The blocks of a batch.
@@ -208,15 +218,32 @@ impl<R: Family> Input<R> {
         if state.shut {
             return Err(Stopped);
         }
-        state.close_open();
+        self.close_open(&mut state);
         let mut block = Block::new(state.next_sequence, self.shared.cut_after(stamp.first_ns));
         state.next_sequence += stamp.records;
         // An empty block is a task all the same, as an empty partition is in Spark.
         if records > 0 {
             block.append(column, 0..records, stamp);
         }
-        state.closed.push(Arc::new(block));
+        self.keep(&mut state, block);
         Ok(())
+    }
+
+    fn close_open(&self, state: &mut State<R>) {
+        if let Some(open) = state.open.take() {
+            self.keep(state, open.close());
+        }
+    }
+
+    /// Adds a closed block to those of the batch that is cut next, in the form in which it is to be kept.
+    fn keep(&self, state: &mut State<R>, mut block: Block<R>) {
+        if self.form == StorageForm::Serialized {
+            match block.encode() {
+                Ok(()) => self.shared.budget.resize(block.bytes, block.held_bytes()),
+                Err(error) => self.shared.fail(error),
+            }
+        }
+        state.closed.push(Arc::new(block));
     }
 
     fn arrival(&self, records: usize) -> Stamp {
@@ -235,7 +262,7 @@ impl<R: Family> Input<R> {
             return Err(Stopped);
         }
         if state.open.as_ref().is_some_and(|open| time_ns >= open.boundary_ns()) {
-            state.close_open();
+            self.close_open(&mut state);
         }
         let sequence = state.next_sequence;
         state.next_sequence += records;
@@ -247,7 +274,7 @@ impl<R: Family> Input<R> {
     fn skip(&self, stamp: Stamp) {
         let boundary_ns = self.shared.cut_after(stamp.first_ns);
         let mut state = lock(&self.state);
-        state.close_open();
+        self.close_open(&mut state);
         state.next_sequence += stamp.records;
         state.shed += stamp.records;
         match state.shed_waiting.back_mut().filter(|(boundary, _)| *boundary == boundary_ns) {
@@ -332,12 +359,6 @@ impl<R: Family> State<R> {
         let later = later.unwrap_or(self.shed_waiting.len());
         self.shed_waiting.drain(..later).map(|(_, records)| records).sum()
     }
-
-    fn close_open(&mut self) {
-        if let Some(open) = self.open.take() {
-            self.closed.push(Arc::new(open.close()));
-        }
-    }
 }
 
 impl<R: Family> AnyInput for Input<R> {
@@ -349,7 +370,7 @@ impl<R: Family> AnyInput for Input<R> {
         // The last batch of a stop takes whatever was handed over.
         let by_intended_time = self.planned && !self.shared.wake.is_set();
         if state.open.as_ref().is_some_and(|open| !by_intended_time || open.boundary_ns() <= due_ns) {
-            state.close_open();
+            self.close_open(&mut state);
         }
         let taken: Vec<_> = if by_intended_time {
             let later = state.closed.iter().position(|block| block.boundary_ns > due_ns).unwrap_or(state.closed.len());
@@ -367,6 +388,7 @@ impl<R: Family> AnyInput for Input<R> {
         let allotment = Allotment {
             records: taken.iter().map(|block| block.records).sum(),
             bytes: taken.iter().map(|block| block.bytes).sum(),
+            held_bytes: taken.iter().map(|block| block.held_bytes()).sum(),
             blocks: taken.len() as u64,
             ranges,
             end_sequence: state.cut_sequence,

@@ -2,6 +2,7 @@
 
 use super::budget::Budget;
 use super::handover::{Stopped, Timeline};
+use crate::affinity;
 use crate::clock::{Clock, Wake};
 use crate::error::{EngineError, panic_text};
 use crate::metrics::BatchListener;
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     times: Mutex<Times>,
     times_changed: Condvar,
     failure: Mutex<Option<EngineError>>,
+    /// Where no worker is; empty when those who bring records may run anywhere.
+    other_cores: Mutex<Vec<usize>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -46,7 +49,18 @@ impl Shared {
             times: Mutex::default(),
             times_changed: Condvar::new(),
             failure: Mutex::default(),
+            other_cores: Mutex::default(),
         }
+    }
+
+    pub(crate) fn set_other_cores(&self, cores: Vec<usize>) {
+        *lock(&self.other_cores) = cores;
+    }
+
+    /// Keeps the calling thread where no worker is, if there is such a place.
+    pub(crate) fn keep_off_workers(&self) -> std::io::Result<()> {
+        let cores = lock(&self.other_cores).clone();
+        if cores.is_empty() { Ok(()) } else { affinity::keep_on(&cores) }
     }
 
     pub(crate) fn set_timeline(&self, timeline: Timeline) {

@@ -174,6 +174,14 @@ impl<R: Family> Store<R> {
         }
     }
 
+    /// With `pin_cores`, keeps the calling thread off the cores of the engine's workers, where there are others for it. Threads
+    /// of [`Store::spawn`] need not call it.
+    pub fn keep_off_workers(&self) {
+        if let Err(error) = self.input.shared.keep_off_workers() {
+            self.report(format!("cannot be kept off the cores of the workers: {error}"));
+        }
+    }
+
     /// Starts a thread of the receiver. It should end when [`Store::is_stopped`]; the engine joins it after `on_stop`. A panic
     /// in it is reported, counted (`receiver_panics`) and starts the receiver again.
     ///
@@ -182,6 +190,7 @@ impl<R: Family> Store<R> {
     pub fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
         let (store, place) = (self.clone(), format!("thread {name}"));
         let guarded = move || {
+            store.keep_off_workers();
             if let Err(panic) = catch_unwind(AssertUnwindSafe(body)) {
                 store.panicked(&place, &panic_text(&*panic));
             }

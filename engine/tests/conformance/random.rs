@@ -14,7 +14,7 @@ use super::function::{
 use super::program::{Input, Op, Output, Program, Step};
 use super::{cases, naive};
 use downbeat_engine::Settings;
-use downbeat_engine::settings::{CodecKind, PoolKind};
+use downbeat_engine::settings::{self, CodecKind, Combine, Compression, PoolKind};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
@@ -76,19 +76,36 @@ fn conformance_random_programs_reach_every_operation() {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let codecs = prop_oneof![Just(CodecKind::None), Just(CodecKind::Rkyv), Just(CodecKind::Json)];
     let pools = prop_oneof![Just(PoolKind::Rayon), Just(PoolKind::Sequential)];
-    (1usize..4, prop::option::of(1usize..6), codecs, pools, any::<bool>(), any::<bool>()).prop_map(
-        |(threads, partitions, codec, pool, buffer_reuse, metrics)| Settings {
+    (1usize..4, prop::option::of(1usize..6), exchanges(), pools, any::<bool>(), any::<bool>()).prop_map(
+        |(threads, partitions, exchange, pool, buffer_reuse, metrics)| Settings {
             threads,
             partitions,
-            codec,
             pool,
             buffer_reuse,
             metrics,
-            ..Settings::default()
+            ..exchange
         },
     )
+}
+
+fn exchanges() -> impl Strategy<Value = Settings> {
+    let codecs = prop::sample::select(vec![
+        CodecKind::None,
+        CodecKind::Rkyv,
+        CodecKind::Bitcode,
+        CodecKind::Postcard,
+        CodecKind::Wincode,
+        CodecKind::Json,
+    ]);
+    let compressions = prop::sample::select(vec![Compression::None, Compression::Lz4, Compression::Zstd]);
+    let combines = prop::sample::select(vec![Combine::Always, Combine::Never, Combine::Adaptive]);
+    let hashers =
+        prop::sample::select(vec![settings::Hasher::Mum, settings::Hasher::Foldhash, settings::Hasher::Siphash]);
+    (codecs, compressions, combines, hashers).prop_map(|(codec, compression, combine, hasher)| {
+        let compression = if codec == CodecKind::None { Compression::None } else { compression };
+        Settings { codec, compression, combine, hasher, ..Settings::default() }
+    })
 }
 
 fn programs() -> impl Strategy<Value = Program> {

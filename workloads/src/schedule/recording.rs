@@ -93,7 +93,7 @@ impl Recording {
         }
         let last = times_ns.len() as u128 - 1;
         // Time × gaps / span, in units of 2⁻¹⁶: 62 + 25 + 16 bits.
-        let place = |time_ns: i128| ((time_ns - first_ns).unsigned_abs() * last << PLACE_LOG2) / span_ns;
+        let place = |time_ns: i128| (((time_ns - first_ns).unsigned_abs() * last) << PLACE_LOG2) / span_ns;
         let places: Arc<[u64]> = times_ns.into_iter().map(|time_ns| place(time_ns) as u64).collect();
         let mut hasher = Xxh3::new();
         places.iter().for_each(|place| hasher.update(&place.to_le_bytes()));

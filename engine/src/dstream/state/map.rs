@@ -53,10 +53,11 @@ impl<K: Key, V: Family> DStream<Pair<K, V>> {
     ) -> Mapped<K, S, E> {
         let operator = operator("map_with_state");
         self.graph.refuse_in_one_batch(operator);
-        let codec = self.graph.settings().codec;
-        let routed = Arc::new(RouteNode::new(self.node.clone(), codec, self.partitions()));
+        let routed = Arc::new(RouteNode::new(self.node.clone(), &self.graph, self.partitions()));
         let timeout_ms = spec.timeout_ms();
-        let rosters = spec.spread(routed.partitions(), |kept: &mut Kept<S::Owned>, state| kept.state = Some(state));
+        let rosters = spec.spread(routed.partitions(), &self.graph.hasher(), |kept: &mut Kept<S::Owned>, state| {
+            kept.state = Some(state)
+        });
         let parts: Vec<_> =
             rosters.into_iter().map(|roster| RwLock::new(Part::of(roster, timeout_ms.is_some()))).collect();
         let node = Arc::new(MapNode {
@@ -439,7 +440,7 @@ mod tests {
     }
 
     fn part() -> Part<u64, u64> {
-        Part::of(Roster::new(), true)
+        Part::of(Roster::new(Default::default()), true)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What an operator with state is told before its first batch.
 
-use crate::exchange::{Key, Roster, Value, partition_of};
+use crate::exchange::{Key, KeyHasher, Roster, Value, partition_of};
 use crate::record::Column;
 use std::time::Duration;
 
@@ -49,11 +49,16 @@ impl<K: Key, S: Value> StateSpec<K, S> {
     }
 
     /// The initial states in the partitions of their keys; `put` changes the value of a key in its partition.
-    pub(super) fn spread<O: Default>(self, partitions: usize, put: impl Fn(&mut O, S::Owned)) -> Vec<Roster<K, O>> {
-        let mut rosters: Vec<Roster<K, O>> = (0..partitions).map(|_| Roster::new()).collect();
+    pub(super) fn spread<O: Default>(
+        self,
+        partitions: usize,
+        hasher: &KeyHasher,
+        put: impl Fn(&mut O, S::Owned),
+    ) -> Vec<Roster<K, O>> {
+        let mut rosters: Vec<Roster<K, O>> = (0..partitions).map(|_| Roster::new(hasher.clone())).collect();
         for (index, state) in self.states.into_iter().enumerate() {
             let key = self.keys.view(index);
-            let partition = partition_of(K::hash(&K::probe(key)), partitions);
+            let partition = partition_of(K::hash(&hasher.probe::<K>(key)), partitions);
             let mut state = Some(state);
             rosters[partition].place_each(
                 &[key],

@@ -50,9 +50,11 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
             let problem = "there are no time-outs here: the function sees every key at every batch and removes those it returns `None` for; or use `map_with_state`";
             self.graph.refuse(operator, problem.into());
         }
-        let codec = self.graph.settings().codec;
-        let routed = Arc::new(RouteNode::new(self.node.clone(), codec, self.partitions()));
-        let rosters = spec.spread(routed.partitions(), |[current, _]: &mut Versions<S>, state| *current = Some(state));
+        let routed = Arc::new(RouteNode::new(self.node.clone(), &self.graph, self.partitions()));
+        let rosters =
+            spec.spread(routed.partitions(), &self.graph.hasher(), |[current, _]: &mut Versions<S>, state| {
+                *current = Some(state)
+            });
         let node = Arc::new(UpdateNode {
             parts: rosters.into_iter().map(|roster| RwLock::new(Part::of(roster))).collect(),
             routed: routed.clone(),

@@ -15,8 +15,10 @@ pub(super) trait Carry: Send + Sync + 'static {
     /// What one batch brings.
     type Pane: Send + Sync;
     /// What is known of the window.
-    type State: Default + Send + Sync;
+    type State: Send + Sync;
 
+    /// What is known of a window without panes.
+    fn start(&self) -> Self::State;
     /// The newest pane comes.
     fn come(&self, state: &mut Self::State, pane: &Self::Pane);
     /// The oldest pane goes, before another comes.
@@ -42,7 +44,7 @@ pub(super) struct Carried<C: Carry> {
 
 impl<C: Carry> Carried<C> {
     pub(super) fn new(carry: C, span: Span, partitions: usize) -> Self {
-        let states = (0..partitions).map(|_| RwLock::default()).collect();
+        let states = (0..partitions).map(|_| RwLock::new(carry.start())).collect();
         Carried { carry, span, panes: Mutex::default(), states, torn: Mutex::default(), turns: Turns::default() }
     }
 
@@ -121,7 +123,7 @@ impl<C: Carry> Carried<C> {
             u64::MAX,
             || (),
             |(), partition| {
-                let mut state = C::State::default();
+                let mut state = self.carry.start();
                 for pane in panes.iter().filter_map(|pane| pane.get(partition)?.as_ref()) {
                     self.carry.come(&mut state, pane);
                 }
@@ -156,6 +158,10 @@ mod tests {
     impl Carry for Numbers {
         type Pane = u64;
         type State = VecDeque<u64>;
+
+        fn start(&self) -> VecDeque<u64> {
+            VecDeque::new()
+        }
 
         fn come(&self, state: &mut VecDeque<u64>, pane: &u64) {
             state.push_back(*pane);

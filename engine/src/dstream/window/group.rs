@@ -4,7 +4,7 @@ use super::carried::{Carried, Carry};
 use crate::dstream::route::{ByKey, RouteNode, Routed};
 use crate::dstream::{Chunk, DStream, Node, Prepared, Scheduled, Sink, operator};
 use crate::error::EngineError;
-use crate::exchange::{Key, Table};
+use crate::exchange::{Key, KeyHasher, Table};
 use crate::record::{CHUNK, Column, Family, List, ListColumn, ListView, Pair};
 use crate::schedule::job::JobRun;
 use crate::schedule::operator::Operator;
@@ -23,10 +23,13 @@ impl<K: Key, V: Family> DStream<Pair<K, V>> {
     pub fn group_by_key_and_window(&self, window: Duration, slide: Duration) -> DStream<Pair<K, List<V>>> {
         let operator = operator("group_by_key_and_window");
         let span = self.span(window, slide, operator);
-        let codec = self.graph.settings().codec;
-        let routed = Arc::new(RouteNode::new(self.node.clone(), codec, self.partitions()));
+        let routed = Arc::new(RouteNode::new(self.node.clone(), &self.graph, self.partitions()));
         self.graph.schedule(routed.clone());
-        let carried = Carried::new(Grouped { operator, records: PhantomData }, span, routed.partitions());
+        let carried = Carried::new(
+            Grouped { hasher: self.graph.hasher(), operator, records: PhantomData },
+            span,
+            routed.partitions(),
+        );
         let node = Arc::new(GroupWindow { routed, carried });
         self.graph.schedule(node.clone());
         DStream::new(node, self.graph.clone(), span.slide_batches)
@@ -43,12 +46,6 @@ struct Places<K: Key> {
     gone: u32,
     /// Panes that came.
     come: u32,
-}
-
-impl<K: Key> Default for Places<K> {
-    fn default() -> Self {
-        Places { keys: Table::new(), gone: 0, come: 0 }
-    }
 }
 
 /// The records of one batch and one partition.
@@ -73,6 +70,7 @@ impl<K: Key, V: Family> RoutedPart<K, V> {
 
 /// How the records of one partition come and go.
 struct Grouped<K, V> {
+    hasher: KeyHasher,
     operator: Operator,
     records: PhantomData<fn() -> (K, V)>,
 }
@@ -80,6 +78,10 @@ struct Grouped<K, V> {
 impl<K: Key, V: Family> Carry for Grouped<K, V> {
     type Pane = RoutedPart<K, V>;
     type State = Places<K>;
+
+    fn start(&self) -> Places<K> {
+        Places { keys: Table::new(self.hasher.clone()), gone: 0, come: 0 }
+    }
 
     fn come(&self, state: &mut Places<K>, pane: &RoutedPart<K, V>) {
         self.operator.enter();

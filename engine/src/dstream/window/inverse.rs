@@ -58,7 +58,12 @@ where
     O: Clone + Default + Send + Sync + 'static,
     I: Fn(O, O) -> O + Send + Sync + 'static,
 {
+    const UNDOES: bool = true;
     type State = Counted<O>;
+
+    fn keys_stay(&self) -> bool {
+        self.keys_stay
+    }
 
     #[inline]
     fn come(&self, state: &mut Counted<O>, value: &O, combine: &impl Fn(O, O) -> O) {

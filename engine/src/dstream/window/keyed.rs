@@ -1,22 +1,31 @@
 //! Windows of pairs whose values are combined per key. A slide touches the keys that come and those that go, no others.
 
 use super::carried::{Carried, Carry};
+use super::sliding::Sliding;
 use super::span::Span;
 use crate::dstream::shuffle::{ShuffleNode, push_groups};
 use crate::dstream::{DStream, Node, Prepared, Scheduled, Sink};
 use crate::error::EngineError;
-use crate::exchange::{Dense, Key, Table, Value};
+use crate::exchange::{Dense, Key, KeyHasher, Table, Value};
 use crate::record::Pair;
 use crate::schedule::job::JobRun;
 use crate::schedule::operator::Operator;
+use crate::settings::WindowMethod;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+const NO_INVERSE: &str = "window_method = inverse, but this reduction has no inverse function; \
+                          use the operator that takes one, or set window_method to auto, recompute or daba";
+
 /// What a window knows of one key. Every pane has a key once at most.
 pub(super) trait PerKey<O>: Send + Sync + 'static {
+    /// Undoes what goes.
+    const UNDOES: bool;
     /// Starts as the default when the key is in no pane.
     type State: Clone + Default + Send + Sync + 'static;
 
+    /// Does a key stay when its last pane goes?
+    fn keys_stay(&self) -> bool;
     /// A pane comes that has the key, with this value.
     fn come(&self, state: &mut Self::State, value: &O, combine: &impl Fn(O, O) -> O);
     /// The oldest pane with the key goes; it had this value. `false`: the key goes with it.
@@ -26,8 +35,26 @@ pub(super) trait PerKey<O>: Send + Sync + 'static {
 }
 
 impl<K: Key, V: Value> DStream<Pair<K, V>> {
-    /// The pairs of the window, combined by key.
+    /// The pairs of the window, combined by key: as `per_key` does, unless `window_method` says otherwise.
     pub(super) fn combined_window<P: PerKey<V::Owned>>(
+        &self,
+        combine: impl Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync + 'static,
+        per_key: P,
+        span: Span,
+        operator: Operator,
+    ) -> DStream<Pair<K, V>> {
+        self.graph.note_window_reduction();
+        let keys_stay = per_key.keys_stay();
+        match self.graph.settings().window_method {
+            WindowMethod::Recompute => return self.recomputed_window(combine, keys_stay, span, operator),
+            WindowMethod::Daba => return self.carried_window(combine, Sliding { keys_stay }, span, operator),
+            WindowMethod::Inverse if !P::UNDOES => self.graph.refuse(operator, NO_INVERSE.into()),
+            WindowMethod::Inverse | WindowMethod::Auto => {}
+        }
+        self.carried_window(combine, per_key, span, operator)
+    }
+
+    fn carried_window<P: PerKey<V::Owned>>(
         &self,
         combine: impl Fn(V::Owned, V::Owned) -> V::Owned + Send + Sync + 'static,
         per_key: P,
@@ -36,7 +63,7 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
     ) -> DStream<Pair<K, V>> {
         let reduced = self.shuffled(combine, operator);
         let partitions = reduced.partitions();
-        let keyed = Keyed { reduced, per_key, operator, keys: PhantomData };
+        let keyed = Keyed { reduced, per_key, hasher: self.graph.hasher(), operator, keys: PhantomData };
         let node = Arc::new(KeyedWindow { carried: Carried::new(keyed, span, partitions) });
         self.graph.schedule(node.clone());
         DStream::new(node, self.graph.clone(), span.slide_batches)
@@ -47,6 +74,7 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
 struct Keyed<K: Key, V: Value, F, P> {
     reduced: Arc<ShuffleNode<K, V, F>>,
     per_key: P,
+    hasher: KeyHasher,
     operator: Operator,
     keys: PhantomData<fn() -> K>,
 }
@@ -60,6 +88,10 @@ where
 {
     type Pane = Dense<K, V::Owned>;
     type State = Table<K, P::State>;
+
+    fn start(&self) -> Self::State {
+        Table::new(self.hasher.clone())
+    }
 
     fn come(&self, state: &mut Self::State, pane: &Self::Pane) {
         self.operator.enter();

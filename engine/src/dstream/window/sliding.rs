@@ -18,12 +18,15 @@ impl<K: Key, V: Value> DStream<Pair<K, V>> {
         slide: Duration,
     ) -> DStream<Pair<K, V>> {
         let operator = operator("reduce_by_key_and_window");
-        self.combined_window(combine, Sliding, self.span(window, slide, operator), operator)
+        self.combined_window(combine, Sliding { keys_stay: false }, self.span(window, slide, operator), operator)
     }
 }
 
 /// Keeps what each key had in each pane.
-pub(super) struct Sliding;
+pub(super) struct Sliding {
+    /// As in [`Inverse`](super::inverse::Inverse), with the default when the last pane goes.
+    pub(super) keys_stay: bool,
+}
 
 /// The values of a key, combined anew whenever one comes or goes, so that an output only reads.
 #[derive(Clone, Default)]
@@ -35,7 +38,12 @@ pub(super) struct Values<O> {
 }
 
 impl<O: Clone + Default + Send + Sync + 'static> PerKey<O> for Sliding {
+    const UNDOES: bool = false;
     type State = Values<O>;
+
+    fn keys_stay(&self) -> bool {
+        self.keys_stay
+    }
 
     #[inline]
     fn come(&self, state: &mut Values<O>, value: &O, combine: &impl Fn(O, O) -> O) {
@@ -64,7 +72,10 @@ impl<O: Clone + Default + Send + Sync + 'static> PerKey<O> for Sliding {
                 state.queue = None;
             }
         }
-        state.panes > 0
+        if state.panes == 0 {
+            state.total = O::default();
+        }
+        state.panes > 0 || self.keys_stay
     }
 
     #[inline]

@@ -24,7 +24,8 @@ impl<A: Value> DStream<A> {
         slide: Duration,
     ) -> DStream<A> {
         let operator = operator("reduce_by_window");
-        self.whole_window(combine, Sliding, self.span(window, slide, operator), operator)
+        let per_key = Sliding { keys_stay: false };
+        self.whole_window(combine, per_key, self.span(window, slide, operator), operator)
     }
 
     /// The same for a `combine` that `inverse` can undo: `inverse(combine(a, b), b) = a`. A slide longer than the window is

@@ -1,6 +1,7 @@
 //! Method and environment: settings with their origins, the load, the host, the command, the words.
 
 use super::text;
+use crate::flame::allocation::allocation_share;
 use crate::judged;
 use crate::quantity::{bytes, count, duration, percent, rate};
 use crate::record::TrialRecord;
@@ -138,12 +139,17 @@ fn environment(record: &TrialRecord) -> Vec<(String, String)> {
 fn resources(record: &TrialRecord) -> Vec<(String, String)> {
     let resources = &record.resources;
     let known = |value: Option<String>| value.unwrap_or_else(|| "not counted".to_owned());
+    let in_allocator = allocation_share(&record.profile).map_or_else(|| "no profile".to_owned(), percent);
     vec![
         pair("CPU time", duration(resources.cpu_ns)),
         pair("CPU time, generator", known(resources.generator_cpu_ns.map(duration))),
         pair("largest memory", bytes(resources.peak_rss_bytes)),
         pair("allocations", known(resources.allocations.map(count))),
         pair("allocated", known(resources.allocated_bytes.map(bytes))),
+        pair("CPU time in the allocator", in_allocator),
         pair("allocator", resources.allocator.clone()),
     ]
+    .into_iter()
+    .chain(resources.allocator_options.iter().map(|(name, value)| (format!("its {name}"), value.clone())))
+    .collect()
 }

@@ -86,7 +86,7 @@ fn q1_drops_fractions_of_a_cent() {
     let name = [7u64, 5, 9, xxh3_64(b"e")].map(u64::to_le_bytes).concat();
     // 1,001 × 0.908 = 908.908; 0.908.
     let right = plain(&[(&name, 908), (&name, 0), (b"EUR cents", 908)]);
-    assert_eq!(check(&NexmarkQ1Oracle, &[lines.clone()], &[right], &[("EUR cents", 908)]), []);
+    assert_eq!(check(&NexmarkQ1Oracle, std::slice::from_ref(&lines), &[right], &[("EUR cents", 908)]), []);
     let rounded = plain(&[(&name, 909), (&name, 1), (b"EUR cents", 910)]);
     assert_eq!(found(&check(&NexmarkQ1Oracle, &[lines], &[rounded], &[("EUR cents", 910)])), [Some(0), None]);
 }
@@ -96,7 +96,7 @@ fn q2_selects_every_123rd_auction() {
     let lines = vec![bid(1_107, 5), bid(1_106, 6), bid(0, 7), bid(1_107, 8)];
     let (auction, zero) = (1_107u64.to_le_bytes(), 0u64.to_le_bytes());
     let right = plain(&[(&auction, 5), (&auction, 8), (&zero, 7), (b"1107", 2), (b"0", 1)]);
-    assert_eq!(check(&NexmarkQ2Oracle, &[lines.clone()], &[right], &[("1107", 2), ("0", 1)]), []);
+    assert_eq!(check(&NexmarkQ2Oracle, std::slice::from_ref(&lines), &[right], &[("1107", 2), ("0", 1)]), []);
     let swapped = plain(&[(&auction, 7), (&auction, 8), (&zero, 5), (b"1107", 2), (b"0", 1)]);
     assert_eq!(found(&check(&NexmarkQ2Oracle, &[lines], &[swapped], &[("1107", 2), ("0", 1)])), [Some(0)]);
 }

@@ -42,7 +42,7 @@ pub(super) fn push_letters(random: &mut Random, mut length: usize, line: &mut Ve
     while length > 0 {
         let bits = random.next_u64();
         let letters: [u8; LETTERS_AT_ONCE] =
-            std::array::from_fn(|place| b'a' + ((bits >> (5 * place) & 31) * 26 >> 5) as u8);
+            std::array::from_fn(|place| b'a' + (((bits >> (5 * place)) & 31) * 26 / 32) as u8);
         let taken = length.min(LETTERS_AT_ONCE);
         line.extend_from_slice(&letters[..taken]);
         length -= taken;

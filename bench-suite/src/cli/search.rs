@@ -1,0 +1,160 @@
+//! What `max`, `sweep` and `tune` are asked for.
+
+use super::{Resolved, path, resolved, source, string};
+use crate::failure::Failure;
+use crate::search::goal::Goal;
+use crate::search::grid::Axis;
+use crate::source::Source;
+use clap::ArgMatches;
+use downbeat_reports::limit::{Limit, LimitError};
+use downbeat_reports::search::sweep::Response;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// `downbeat max`.
+#[derive(Debug)]
+pub struct SearchRequest {
+    /// Name of the job.
+    pub workload: String,
+    /// All settings and where they came from; `max_time` is the budget of the whole search.
+    pub resolved: Resolved,
+    /// Where the lines come from.
+    pub source: Source,
+    /// What a trial must keep.
+    pub limits: Vec<Limit>,
+    /// Rungs lie this share of the rate apart.
+    pub resolution: f64,
+    /// Enough is known when the 95 % interval is no wider than this share.
+    pub width: f64,
+    /// The result directory; `None` means `results/<run>`.
+    pub out: Option<PathBuf>,
+    /// JSON on stdout instead of text.
+    pub json: bool,
+    /// Show the plan only.
+    pub dry_run: bool,
+    /// No progress on stderr.
+    pub quiet: bool,
+}
+
+/// `downbeat sweep`.
+#[derive(Debug)]
+pub struct SweepRequest {
+    /// Names of the jobs.
+    pub workloads: Vec<String>,
+    /// All settings and where they came from; `max_time` is the budget of the whole sweep.
+    pub resolved: Resolved,
+    /// Where the lines come from.
+    pub source: Source,
+    /// What varies.
+    pub axes: Vec<Axis>,
+    /// Each change alone instead of every combination.
+    pub one_at_a_time: bool,
+    /// How often each cell is measured.
+    pub rounds: u64,
+    /// What is measured.
+    pub response: Response,
+    /// The result directory; `None` means `results/sweep-<hash>`.
+    pub out: Option<PathBuf>,
+    /// JSON on stdout instead of text.
+    pub json: bool,
+    /// Show the plan only.
+    pub dry_run: bool,
+    /// No progress on stderr.
+    pub quiet: bool,
+}
+
+/// `downbeat tune`.
+#[derive(Debug)]
+pub struct TuneRequest {
+    /// Name of the job.
+    pub workload: String,
+    /// Today's settings and where they came from; `max_time` is the budget of the whole tuning.
+    pub resolved: Resolved,
+    /// Where the lines come from.
+    pub source: Source,
+    /// What it is for.
+    pub goal: Goal,
+    /// What varies; empty for the knobs that can matter.
+    pub axes: Vec<Axis>,
+    /// The result directory; `None` means `results/<run>`.
+    pub out: Option<PathBuf>,
+    /// JSON on stdout instead of text.
+    pub json: bool,
+    /// Show the plan only.
+    pub dry_run: bool,
+    /// No progress on stderr.
+    pub quiet: bool,
+}
+
+pub(super) fn tune(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<TuneRequest, Failure> {
+    let resolved = resolved(matches, environment)?;
+    Ok(TuneRequest {
+        workload: string(matches, "workload"),
+        goal: Goal::parse(&string(matches, "goal"), resolved.settings.run.late_limit)?,
+        resolved,
+        source: source(matches)?,
+        axes: axes(matches)?,
+        out: path(matches, "out"),
+        json: string(matches, "format") == "json",
+        dry_run: matches.get_flag("dry-run"),
+        quiet: matches.get_flag("quiet"),
+    })
+}
+
+pub(super) fn max(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<SearchRequest, Failure> {
+    let resolved = resolved(matches, environment)?;
+    Ok(SearchRequest {
+        workload: string(matches, "workload"),
+        limits: limits(matches, resolved.settings.run.late_limit)?,
+        resolved,
+        source: source(matches)?,
+        resolution: share(matches, "resolution", 0.001..=0.2)?,
+        width: share(matches, "width", 0.005..=0.5)?,
+        out: path(matches, "out"),
+        json: string(matches, "format") == "json",
+        dry_run: matches.get_flag("dry-run"),
+        quiet: matches.get_flag("quiet"),
+    })
+}
+
+pub(super) fn sweep(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<SweepRequest, Failure> {
+    let rounds = matches.get_one::<u64>("repeat").copied().unwrap_or(3);
+    if rounds == 0 {
+        return Err(Failure::usage("--repeat 0 measures nothing").help("give 1 or more; intervals need 2"));
+    }
+    Ok(SweepRequest {
+        workloads: string(matches, "workload").split(',').map(|name| name.trim().to_owned()).collect(),
+        resolved: resolved(matches, environment)?,
+        source: source(matches)?,
+        axes: axes(matches)?,
+        one_at_a_time: matches.get_flag("one-at-a-time"),
+        rounds,
+        response: if string(matches, "measure") == "p99" { Response::P99 } else { Response::Capacity },
+        out: path(matches, "out"),
+        json: string(matches, "format") == "json",
+        dry_run: matches.get_flag("dry-run"),
+        quiet: matches.get_flag("quiet"),
+    })
+}
+
+fn axes(matches: &ArgMatches) -> Result<Vec<Axis>, Failure> {
+    matches.get_many::<String>("vary").into_iter().flatten().map(|text| Axis::parse(text)).collect()
+}
+
+/// The limits that were given, or the one on the share of late batches.
+fn limits(matches: &ArgMatches, late_limit: f64) -> Result<Vec<Limit>, Failure> {
+    let refused = |error: LimitError| Failure::usage(format!("--limit: {error}"));
+    match matches.get_one::<String>("limit") {
+        Some(text) => Limit::parse_all(text).map_err(refused),
+        None => Ok(vec![Limit::late(late_limit)]),
+    }
+}
+
+/// A share such as `1%` between two bounds.
+fn share(matches: &ArgMatches, name: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, Failure> {
+    let text = string(matches, name);
+    let percent = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+    let share = percent.map(|percent| percent / 100.0).filter(|share| range.contains(share));
+    let (least, most) = (range.start() * 100.0, range.end() * 100.0);
+    share.ok_or_else(|| Failure::usage(format!("--{name}: `{text}` is no share from {least}% to {most}%")))
+}

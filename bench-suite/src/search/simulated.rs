@@ -1,0 +1,110 @@
+//! A system whose capacity is known: batches that cost F + c·n, disturbed as a real host disturbs them, queued and judged like
+//! real ones. The search is tried on it, because on a real system nobody knows the truth.
+
+use downbeat_reports::figures::Figures;
+use downbeat_reports::limit::Limit;
+use downbeat_reports::stats::percentiles::median;
+use downbeat_reports::stats::random::SplitMix64;
+use downbeat_reports::stats::theil_sen;
+use hdrhistogram::Histogram;
+
+/// How much a host disturbs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Noise {
+    /// Standard deviation of a whole trial's speed: each process gets other pages, caches and neighbours.
+    pub trial: f64,
+    /// Standard deviation of a batch's time.
+    pub batch: f64,
+    /// How much of a batch's deviation the next one has too.
+    pub memory: f64,
+    /// Pauses of the host per second,
+    pub pauses_per_s: f64,
+    /// and their mean length, exponentially distributed.
+    pub pause_ns: f64,
+}
+
+impl Noise {
+    /// A host of its own.
+    pub const QUIET: Noise = Noise { trial: 0.003, batch: 0.02, memory: 0.5, pauses_per_s: 0.01, pause_ns: 3e6 };
+
+    /// Two virtual cores beside busy neighbours, as `scripts/noise` measured them on the hosts that this was built on.
+    pub const SHARED: Noise = Noise { trial: 0.012, batch: 0.04, memory: 0.5, pauses_per_s: 0.05, pause_ns: 15e6 };
+}
+
+/// The system.
+#[derive(Clone, Debug)]
+pub struct Simulated {
+    /// Records per second at which an undisturbed batch takes exactly one interval.
+    pub capacity_per_s: f64,
+    /// Share of the interval that an empty batch takes.
+    pub fixed: f64,
+    /// Batch interval.
+    pub interval_ns: u64,
+    /// What disturbs it.
+    pub noise: Noise,
+    random: SplitMix64,
+}
+
+impl Simulated {
+    /// A system of this capacity whose noise comes from this seed.
+    pub fn new(capacity_per_s: f64, noise: Noise, seed: u64) -> Self {
+        Simulated { capacity_per_s, fixed: 0.02, interval_ns: 200_000_000, noise, random: SplitMix64::new(seed) }
+    }
+
+    /// One trial: ten batches of warm-up, then the judged ones.
+    pub fn trial(&mut self, rate_per_s: f64, batches: u64) -> Figures {
+        let interval = self.interval_ns as f64;
+        let load = rate_per_s / self.capacity_per_s;
+        let of_trial = (self.noise.trial * self.random.normal()).exp();
+        let mean = interval * (self.fixed + (1.0 - self.fixed) * load) * of_trial;
+        let (mut deviation, mut free_at, mut late) = (0.0, 0.0_f64, 0);
+        let (mut busy, mut delays) = (Vec::new(), Vec::new());
+        let mut latency = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("the bounds are in order");
+        for batch in 0..batches + 10 {
+            let own = (1.0 - self.noise.memory.powi(2)).sqrt() * self.random.normal();
+            deviation = self.noise.memory * deviation + own;
+            let processing = mean * (self.noise.batch * deviation).exp() + self.paused(mean);
+            let due = batch as f64 * interval;
+            free_at = free_at.max(due) + processing;
+            if batch >= 10 {
+                let delay = free_at - due;
+                late += u64::from(delay > interval);
+                busy.push(processing / interval);
+                delays.push((batch as f64, delay));
+                // Records of a batch were meant to be sent evenly over the interval before it was due.
+                (0..10).for_each(|part| {
+                    latency.saturating_record((delay + interval * (f64::from(part) + 0.5) / 10.0) as u64)
+                });
+            }
+        }
+        Figures {
+            interval_ns: self.interval_ns,
+            judged: batches,
+            late,
+            utilisation: median(&busy).unwrap_or(0.0),
+            slope: theil_sen::slope(&delays).map_or(0.0, |slope| slope / interval),
+            blocked_share: 0.0,
+            shed: 0,
+            latency: Some(latency),
+        }
+    }
+
+    /// Time that the host takes away while a batch runs.
+    fn paused(&mut self, batch_ns: f64) -> f64 {
+        let chance = self.noise.pauses_per_s * batch_ns / 1e9;
+        if self.random.unit() < chance { -self.noise.pause_ns * (1.0 - self.random.unit()).ln() } else { 0.0 }
+    }
+
+    /// The truth: the rate at which half of the trials of this length exceed the limits, by bisection with many trials.
+    pub fn true_rate_per_s(&self, batches: u64, limits: &[Limit]) -> f64 {
+        let mut system = self.clone();
+        let (mut low, mut high) = (0.5 * self.capacity_per_s, 1.2 * self.capacity_per_s);
+        while high / low > 1.0005 {
+            let rate_per_s = (low * high).sqrt();
+            let trials = 600;
+            let exceeded = (0..trials).filter(|_| system.trial(rate_per_s, batches).exceeded(limits).is_some()).count();
+            if 2 * exceeded > trials { high = rate_per_s } else { low = rate_per_s }
+        }
+        (low * high).sqrt()
+    }
+}

@@ -1,0 +1,181 @@
+//! What searches found, as text: golden files, and what the text must say in odd cases.
+
+use crate::golden::check;
+use downbeat_reports::capacity::CostModel;
+use downbeat_reports::search::max::{KneePoint, MaxRecord, Sustained};
+use downbeat_reports::search::sweep::{CellResult, Response, SweepRecord, WorkloadSweep};
+use downbeat_reports::search::tune::{Arm, Frontier, KnobEffect, Ranked, TuneRecord};
+use downbeat_reports::search::{Interval, Rung, Stop, Tried};
+use std::collections::BTreeMap;
+
+fn found() -> MaxRecord {
+    let rung =
+        |rate_per_s: f64, exceeded: u64| Rung { rate_per_s, trials: 4, exceeded, judged: 400, late: 3 * exceeded };
+    let tried = |rate_per_s: f64, exceeds: bool| Tried { rate_per_s, decisive: true, exceeds, judged: 100, late: 3 };
+    let point = |rate_per_s: f64, exceeded: u64, utilisation: f64, p99_ns: u64| KneePoint {
+        rate_per_s,
+        trials: 4,
+        exceeded,
+        utilisation,
+        late_share: 0.0075 * exceeded as f64,
+        p50_ns: Some(p99_ns / 2),
+        p99_ns: Some(p99_ns),
+    };
+    MaxRecord {
+        workload: "word-count".into(),
+        interval_ns: 200_000_000,
+        limits: vec!["late<1%".into()],
+        max: Some(Sustained { rate_per_s: 1.21e6, lower: 1.19e6, upper: Some(1.235e6) }),
+        holds: Some(rung(1.2e6, 0)),
+        falls_behind: Some(rung(1.23e6, 4)),
+        stop: Some(Stop::Narrow),
+        knee: vec![
+            point(0.8e6, 0, 0.65, 310_000_000),
+            point(1.2e6, 0, 0.96, 395_000_000),
+            point(1.23e6, 4, 1.01, 2_400_000_000),
+        ],
+        tried: vec![tried(1.2e6, false), tried(1.23e6, true)],
+        spoiled: vec!["trial 002 at 1,230,000 rec/s: the host paused".into()],
+        model: Some(CostModel { fixed_ns: 41_000.0, per_record_ns: 780.0 }),
+        ceiling_per_s: Some(86e6),
+        elapsed_ns: 262_000_000_000,
+        ..MaxRecord::default()
+    }
+}
+
+#[test]
+fn the_highest_rate_is_told_with_its_bracket_its_knee_and_what_to_do_next() {
+    check("max.txt", &found().render_human());
+}
+
+#[test]
+fn a_rate_that_no_trial_could_exceed_is_a_lower_bound() {
+    let mut record = found();
+    record.max = Some(Sustained { rate_per_s: 60e6, lower: 60e6, upper: None });
+    record.stop = Some(Stop::AtTheMost);
+    assert!(record.sentence().starts_with("at least 60,000,000 rec/s"), "{}", record.sentence());
+    record.max = None;
+    assert_eq!(record.sentence(), "no rate was found");
+}
+
+fn sweep() -> SweepRecord {
+    let cell = |one: usize, two: usize, rates: [f64; 3], today: bool| CellResult {
+        levels: vec![one, two],
+        responses: rates.map(Some).to_vec(),
+        today,
+        failures: Vec::new(),
+    };
+    SweepRecord {
+        schema: downbeat_reports::search::sweep::SCHEMA,
+        response: Response::Capacity,
+        knobs: vec!["codec".into(), "threads".into()],
+        values: vec![vec!["none".into(), "json".into()], vec!["1".into(), "2".into()]],
+        rounds: 3,
+        workloads: vec![WorkloadSweep {
+            workload: "word-count".into(),
+            cells: vec![
+                cell(0, 0, [1.00e6, 1.01e6, 0.99e6], true),
+                cell(0, 1, [1.90e6, 1.92e6, 1.88e6], false),
+                cell(1, 0, [0.50e6, 0.51e6, 0.50e6], false),
+                cell(1, 1, [0.70e6, 0.71e6, 0.70e6], false),
+            ],
+            refused: vec![("codec=none compression=lz4".into(), "there is nothing to compress".into())],
+        }],
+        ..SweepRecord::default()
+    }
+}
+
+#[test]
+fn the_text_ranks_cells_and_tells_effects_interactions_and_what_was_left_out() {
+    check("sweep.txt", &sweep().render_human());
+}
+
+#[test]
+fn one_round_has_a_ranking_and_no_intervals() {
+    let mut sweep = sweep();
+    sweep.workloads[0].cells.iter_mut().for_each(|cell| cell.responses.truncate(1));
+    let text = sweep.render_human();
+    assert!(text.contains("1 of 3 rounds") && text.contains("no intervals"), "{text}");
+}
+
+#[test]
+fn a_cell_whose_trials_failed_is_named_and_not_ranked() {
+    let mut sweep = sweep();
+    let cell = &mut sweep.workloads[0].cells[1];
+    (cell.responses[1], cell.failures) = (None, vec!["the trial hung and was killed".into()]);
+    let text = sweep.render_human();
+    assert!(text.contains("failed   codec=none threads=2: the trial hung"), "{text}");
+    assert_eq!(sweep.table(&sweep.workloads[0]).1, [0, 2, 3]);
+}
+
+#[test]
+fn less_latency_is_better() {
+    let mut sweep = sweep();
+    sweep.response = Response::P99;
+    let text = sweep.render_human();
+    let first = text.lines().nth(1).unwrap();
+    assert!(first.contains("codec=json threads=1"), "{text}");
+}
+
+fn tuned() -> TuneRecord {
+    let arm = |name: &str, changes: &[(&str, &str)], value: Interval| Arm {
+        name: name.into(),
+        changes: changes.iter().map(|(knob, value)| ((*knob).into(), (*value).into())).collect(),
+        value: Some(value),
+        trials: 6,
+        ..Arm::default()
+    };
+    TuneRecord {
+        workload: "hashtags".into(),
+        goal: "max rate, late<1%".into(),
+        interval_ns: 200_000_000,
+        cells: 72,
+        unpaced_trials: 20,
+        ranking: vec![Ranked {
+            values: BTreeMap::from([("combine".into(), "always".into())]),
+            predicted: 2e6,
+            trials: 2,
+            today: true,
+        }],
+        effects: vec![KnobEffect {
+            knob: "pool".into(),
+            best: "pinned".into(),
+            worst: "sequential".into(),
+            factor: 1.9,
+        }],
+        arms: vec![
+            arm("today", &[], Interval { estimate: 1e6, lower: 0.97e6, upper: 1.02e6 }),
+            arm("candidate 1", &[("pool", "pinned")], Interval { estimate: 1.3e6, lower: 1.25e6, upper: 1.33e6 }),
+        ],
+        recommended: Some(1),
+        gain: Some(Interval { estimate: 1.3, lower: 1.24, upper: 1.36 }),
+        findings: vec!["fixed cost: 0.3 % of the interval".into()],
+        frontier: vec![Frontier { interval_ns: 200_000_000, today_per_s: 1e6, recommended_per_s: 1.3e6 }],
+        not_tried: vec!["52 of 72 settings; they are believed to be worse".into()],
+        refuted_by: Some("downbeat run hashtags --config best.toml --rate 1212k/s".into()),
+        elapsed_ns: 290_000_000_000,
+        ..TuneRecord::default()
+    }
+}
+
+#[test]
+fn the_text_says_what_to_change_what_it_gains_and_what_would_refute_it() {
+    check("tune.txt", &tuned().render_human());
+}
+
+#[test]
+fn a_tuning_that_finds_nothing_says_so() {
+    let mut record = tuned();
+    (record.recommended, record.gain) = (Some(0), None);
+    assert!(record.sentence().starts_with("keep today's setting"), "{}", record.sentence());
+    record.recommended = None;
+    assert!(record.sentence().starts_with("no recommendation"));
+}
+
+#[test]
+fn values_are_shown_by_the_kind_of_goal() {
+    let of = |goal: &str| TuneRecord { goal: goal.into(), ..TuneRecord::default() };
+    assert_eq!(of("max rate, late<1%").show(1e6), "1,000,000 rec/s");
+    assert_eq!(of("min p99 at 100k/s, late<1%").show(2e8), "200 ms");
+    assert_eq!(of("min threads that hold 50k/s").show(2.0), "2 threads");
+}
