@@ -34,6 +34,7 @@ fn load() -> LoadSettings {
 fn load_of(job: &dyn Job) -> LoadSettings {
     match job.name() {
         "sessions" => LoadSettings { ring_bytes: 1_000_000, ..load() },
+        "ads" | "distinct-users" | "log-errors" | "enrich" => LoadSettings { ring_bytes: 350_000, ..load() },
         name if name.starts_with("nexmark-") => LoadSettings { rate_per_s: 50_000.0, ring_bytes: 700_000, ..load() },
         _ => load(),
     }
@@ -154,7 +155,7 @@ fn oracles_catch_records_that_are_lost_doubled_or_in_the_wrong_batch() {
         let records = run.ranges.last().map_or(0, |batch| batch.ranges[0].end - batch.ranges[0].start);
         assert_ne!(with(&|batch| batch.ranges[0].end += records / 2), [], "{}: lost", job.name());
         assert_ne!(with(&|batch| batch.ranges[0].end -= records / 2), [], "{}: doubled", job.name());
-        assert_ne!(with(&|batch| batch.ranges[0] = 0..records * 5 / 6), [], "{}: others", job.name());
+        assert_ne!(with(&|batch| batch.ranges[0] = 0..records - 1), [], "{}: others", job.name());
     }
 }
 

@@ -21,6 +21,9 @@ use std::collections::BTreeMap;
 /// Candidates beside today's setting.
 const CANDIDATES: usize = 3;
 
+/// Second and third candidates that are believed to gain less than this are not worth their trials.
+const WORTH: f64 = 0.01;
+
 /// Draining predicts the paced rate within about this, once the share below is taken off.
 const SPREAD: f64 = 0.1;
 
@@ -364,6 +367,7 @@ impl Runner {
 /// best setting of each number of threads that may hold the rate, and of the next lower one.
 fn candidates(task: &Task<'_>, ranking: &Ranking<'_>, today: Option<&Cell>) -> Vec<Cell> {
     let mut chosen: Vec<Cell> = Vec::new();
+    let believed_today = today.and_then(|cell| ranking.belief(cell));
     for cell in ranking.by_belief() {
         let simple = ranking.without_needless_changes(&cell);
         let is_new = !chosen.contains(&simple) && Some(&simple) != today;
@@ -376,7 +380,12 @@ fn candidates(task: &Task<'_>, ranking: &Ranking<'_>, today: Option<&Cell>) -> V
                 });
                 can && chosen.iter().all(|other| threads(other) != threads(&simple))
             }
-            Aim::MaxRate | Aim::MinLatency { .. } => true,
+            // What promises next to nothing takes time from what promises more; one is tried in any case.
+            Aim::MaxRate | Aim::MinLatency { .. } => {
+                let promise =
+                    ranking.belief(&simple).zip(believed_today).map_or(f64::MAX, |(belief, today)| belief - today);
+                chosen.is_empty() || promise >= WORTH
+            }
         };
         if is_new && is_wanted {
             chosen.push(simple);
