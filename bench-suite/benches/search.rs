@@ -40,7 +40,7 @@ fn search(noise: Noise, seed: u64, limits: &[Limit]) -> Found {
     let guess_per_s = CAPACITY_PER_S * (0.85 + 0.2 * (seed % 7) as f64 / 6.0);
     let mut search = RateSearch::new(options, guess_per_s, 0.2);
     let stop = loop {
-        match search.next() {
+        match search.next_step() {
             Next::Stop(stop) => break stop,
             Next::Trial { rate_per_s, batches, decisive } => {
                 let figures = system.trial(rate_per_s, batches);

@@ -106,7 +106,8 @@ impl Receiver<Text> for Placed {
 
 /// Where job threads, tasks and a receiver may run.
 fn places(settings: Settings) -> (Vec<Vec<usize>>, Vec<Vec<usize>>, Vec<usize>) {
-    let (jobs, tasks, receiver): (Arc<Mutex<Vec<_>>>, Arc<Mutex<Vec<_>>>, Arc<Mutex<Vec<_>>>) = Default::default();
+    let [jobs, tasks] = std::array::from_fn(|_| Arc::new(Mutex::new(Vec::new())));
+    let receiver = Arc::new(Mutex::new(Vec::new()));
     let mut bench = Bench::new(settings);
     let words = bench.context.receiver_stream("placed", Placed(receiver.clone()));
     let (feed, more) = bench.context.queue_stream::<Text>();

@@ -204,8 +204,7 @@ fn with_pinned_cores_the_generator_is_kept_off_the_worker() {
         bench.context.start().unwrap();
         bench.clock.advance_to(bench.live_start_ns() + 3 * INTERVAL_NS);
         bench.wait_for_end().unwrap();
-        let places = [seen, worker].map(|place| place.lock().unwrap().clone());
-        places
+        [seen, worker].map(|place| place.lock().unwrap().clone())
     };
     let all = allowed_cores();
     assert_eq!(place(false), [all.clone(), all.clone()]);

@@ -162,7 +162,7 @@ impl Climb<'_> {
 
     fn climb(&mut self, search: &mut RateSearch) -> Result<Stop, Failure> {
         loop {
-            let (rate_per_s, batches, decisive) = match search.next() {
+            let (rate_per_s, batches, decisive) = match search.next_step() {
                 Next::Stop(stop) => return Ok(stop),
                 Next::Trial { rate_per_s, batches, decisive } => (rate_per_s, batches, decisive),
             };

@@ -93,7 +93,7 @@ impl RateSearch {
     }
 
     /// What to do next. Asked again before an answer, it says the same.
-    pub fn next(&mut self) -> Next {
+    pub fn next_step(&mut self) -> Next {
         if self.long.is_none() {
             if let Some(next) = self.next_short() {
                 return next;

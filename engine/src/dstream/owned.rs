@@ -56,7 +56,7 @@ mod tests {
     }
 
     impl Sink<Own<Vec<u8>>> for Seen {
-        fn accept<'a>(&mut self, records: &[&'a Vec<u8>]) {
+        fn accept(&mut self, records: &[&Vec<u8>]) {
             self.places.extend(records.iter().map(|record| record.as_ptr()));
             self.texts.extend(records.iter().map(|record| (*record).clone()));
             assert!(records.iter().all(|record| record.capacity() == record.len()));

@@ -197,7 +197,7 @@ pub const SECTION_VERSIONS: u64 = 4;
 pub fn url_sections(version: u64) -> Vec<(Vec<u8>, &'static str)> {
     const DEPARTMENTS: [&str; 7] = ["bedroom", "garden", "hall", "kitchen", "office", "service", "studio"];
     let department = |rank: u64| DEPARTMENTS[(mix(rank * SECTION_VERSIONS + version) % 7) as usize];
-    let has_one = |rank: &u64| (rank + version) % 10 != 0;
+    let has_one = |rank: &u64| !(rank + version).is_multiple_of(10);
     (0..).zip(urls()).filter(|(rank, _)| has_one(rank)).map(|(rank, url)| (url, department(rank))).collect()
 }
 

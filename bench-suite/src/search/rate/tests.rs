@@ -14,7 +14,7 @@ fn limits() -> Vec<Limit> {
 fn search(system: &mut Simulated, options: Options, guess_per_s: f64) -> (RateSearch, Stop) {
     let (limits, mut search) = (limits(), RateSearch::new(options, guess_per_s, 0.3));
     loop {
-        match search.next() {
+        match search.next_step() {
             Next::Stop(stop) => return (search, stop),
             Next::Trial { rate_per_s, batches, decisive } => {
                 let figures = system.trial(rate_per_s, batches);
@@ -67,7 +67,7 @@ fn a_host_on_which_nothing_can_be_told_ends_the_search() {
     let mut search = RateSearch::new(options(1), 1e6, 0.3);
     let mut random = SplitMix64::new(9);
     let stop = loop {
-        match search.next() {
+        match search.next_step() {
             Next::Stop(stop) => break stop,
             Next::Trial { rate_per_s, decisive, .. } => {
                 let exceeds = random.below(2) == 0;

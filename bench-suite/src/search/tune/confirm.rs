@@ -187,14 +187,14 @@ impl<'t> Confirmation<'t> {
             && self
                 .runners
                 .iter_mut()
-                .any(|runner| runner.given_up.is_none() && matches!(runner.search.next(), Next::Trial { .. }))
+                .any(|runner| runner.given_up.is_none() && matches!(runner.search.next_step(), Next::Trial { .. }))
     }
 
     fn trial(&mut self, laboratory: &mut Laboratory, index: usize, round: usize) -> Result<(), Failure> {
         let at_rate = self.task.goal.rate_per_s();
         let batches = self.batches;
         let runner = &mut self.runners[index];
-        let asked = match (at_rate, runner.search.next()) {
+        let asked = match (at_rate, runner.search.next_step()) {
             (Some(rate_per_s), _) => Some(rate_per_s),
             (None, Next::Trial { rate_per_s, .. }) => Some(rate_per_s),
             (None, Next::Stop(_)) => None,

@@ -84,7 +84,7 @@ impl<'t> Ranking<'t> {
         let most = ((SHARE * self.task.grid.cells.len() as f64) as usize).max(TRIALS_LEAST);
         while self.observations.len() + self.hopeless.len() < most {
             let done = (self.observations.len() + self.hopeless.len()) as u64;
-            let each_ns = if done == 0 { TRIAL_NS } else { laboratory.elapsed_ns() / done };
+            let each_ns = laboratory.elapsed_ns().checked_div(done).unwrap_or(TRIAL_NS);
             if laboratory.elapsed_ns() + each_ns > time_ns && done >= 2 {
                 break;
             }
