@@ -206,9 +206,9 @@ fn run(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<R
 
 fn load(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<LoadRequest, Failure> {
     let refused = |flag: &str, problem: String| Failure::usage(format!("--{flag}: {problem}"));
-    let records = matches.get_one::<String>("records").map(|text| match text.replace('_', "").parse() {
+    let records = matches.get_one::<String>("count").map(|text| match text.replace('_', "").parse() {
         Ok(records) if records > 0 => Ok(records),
-        _ => Err(refused("records", format!("`{text}` is not a whole number of records, 1 or more"))),
+        _ => Err(refused("count", format!("`{text}` is not a whole number of records, 1 or more"))),
     });
     let shard =
         matches.get_one::<String>("shard").map(|text| text.parse().map_err(|problem| refused("shard", problem)));

@@ -62,7 +62,7 @@ fn number(summary: &Value, name: &str) -> u64 {
 fn shards_together_send_the_lines_of_one() {
     let place = Place::new();
     let send = |shard: &str| {
-        let sender = Sender::start(&place, &format!("word-count --rate 50k/s --records 3000 {shard}"));
+        let sender = Sender::start(&place, &format!("word-count --rate 50k/s --count 3000 {shard}"));
         let bytes = read_all(sender.connect());
         let ended = sender.end();
         assert_eq!(ended.code, 0, "{ended:?}");
@@ -88,7 +88,7 @@ fn shards_together_send_the_lines_of_one() {
 fn a_slow_reader_is_waited_for_and_the_time_is_told() {
     let place = Place::new();
     // 25 MB, more than both ends of a connection hold.
-    let sender = Sender::start(&place, "word-count --rate 1M/s --records 400000");
+    let sender = Sender::start(&place, "word-count --rate 1M/s --count 400000");
     let stream = sender.connect();
     std::thread::sleep(Duration::from_millis(1500));
     let lines = read_all(stream).iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -108,7 +108,7 @@ fn a_slow_reader_is_waited_for_and_the_time_is_told() {
 #[test]
 fn what_comes_due_without_a_reader_is_counted_and_the_next_reader_gets_the_rest() {
     let place = Place::new();
-    let sender = Sender::start(&place, "word-count --rate 20k/s --records 20000");
+    let sender = Sender::start(&place, "word-count --rate 20k/s --count 20000");
     let mut first = BufReader::new(sender.connect());
     let mut line = String::new();
     first.read_line(&mut line).unwrap();
@@ -188,7 +188,7 @@ fn what_cannot_be_sent_is_refused() {
         ("load null --listen nowhere".into(), 7, "cannot listen on nowhere"),
         ("load nul".into(), 2, "did you mean `null`"),
         ("load null --shard 4/3".into(), 2, "K/N"),
-        ("load null --records 0".into(), 2, "--records"),
+        ("load null --count 0".into(), 2, "--count"),
         ("load null --set threads=2".into(), 2, "threads is given"),
         ("load null --rate 0/s".into(), 2, "more than zero"),
         ("load null --arrivals ramp(1)".into(), 2, "ramp(FROM,TO)"),

@@ -14,10 +14,8 @@ const ABOUT: &str = "Will every batch be done before the next one is due? Runs m
 
 const EXAMPLES: &str = "Examples:
   downbeat run word-count                          100k/s, 200 ms batches, 100 of them judged
-  downbeat run hashtags --rate 50k/s --interval 1s --set codec=rkyv
+  downbeat tune hashtags --max-time 5m             which settings to change, and what that gains
   downbeat run word-count --input access.log --answer counts.txt
-  downbeat load hashtags --rate 50k/s              the load alone, on tcp://127.0.0.1:9999
-  downbeat run word-count --format json | jq .verdict
   downbeat report results/20261123-0931-a1f3 --format html > report.html";
 
 /// The whole command.
@@ -85,7 +83,7 @@ fn run() -> Command {
 
 fn max() -> Command {
     Command::new("max")
-        .about("Find the highest rate that holds: the rate with its interval on stdout, every trial in the result directory")
+        .about("Find the highest rate that holds, with its interval")
         .after_help(
             "Each trial is a fresh process that is judged like a run; batches is the length of a decisive one, rate a first guess,\n\
              max_time the budget of the whole search. Limits: late<1%, p99<1s, p99.9<2*interval, utilisation<80%.",
@@ -103,7 +101,7 @@ fn max() -> Command {
 
 fn sweep() -> Command {
     Command::new("sweep")
-        .about("Measure many settings in interleaved rounds: ranking, effects and interactions with intervals")
+        .about("Measure many settings: ranking, effects and interactions, with intervals")
         .after_help(
             "Saved after each trial: the same command, or downbeat resume, goes on where it was. Without a rate that must be kept,\n\
              a trial drains a backlog unpaced (capacity); --measure p99 runs each cell at the asked rate instead.",
@@ -126,7 +124,7 @@ fn sweep() -> Command {
 
 fn tune() -> Command {
     Command::new("tune")
-        .about("Find the settings that serve a goal best, confirm them in fresh runs, and say what to change")
+        .about("Find, confirm and recommend the settings that serve a goal best")
         .after_help(
             "Goals: 'max rate, late<1%', 'min p99 at 100k/s', 'min threads that hold 50k/s'; limits follow behind commas.\n\
              The settings given here are today's. max_time is the budget of the whole tuning [5m]; best.toml is the result.",
@@ -217,7 +215,7 @@ fn load() -> Command {
                 .default_value("127.0.0.1:9999"),
         )
         .arg(text("shard", "K/N", "Send only every N-th record, from the K-th on"))
-        .arg(text("records", "COUNT", "End the whole load after so many records"))
+        .arg(text("count", "RECORDS", "End the whole load after so many records"))
         .next_help_heading("Settings")
         .args(flags.map(|knob| knob_flag(knob).hide(false)))
         .arg(text("set", "NAME=VALUE", "Set any knob of the load").action(ArgAction::Append))
