@@ -18,12 +18,16 @@ use downbeat_reports::exit::Exit;
 use downbeat_reports::quantity::duration;
 use downbeat_reports::search::sweep::{CellResult, Response, SCHEMA, SweepRecord, WorkloadSweep};
 use downbeat_reports::stats::random::SplitMix64;
+use downbeat_reports::verdict::Word;
 use downbeat_workloads::catalog::Job;
 use std::ffi::OsString;
 use store::{Key, Store};
 
 /// How long a backlog is drained in each trial, nanoseconds.
 const MEASURE_NS: u64 = 1_000_000_000;
+
+/// So often a trial is repeated that says nothing.
+const REPEATS: usize = 2;
 
 /// What an unpaced trial costs beside that: a process, its lines, finding the sizes.
 const OVERHEAD_NS: u64 = 1_500_000_000;
@@ -232,17 +236,7 @@ impl Run<'_> {
             Response::Capacity => laboratory.capacity(&settings, MEASURE_NS, &name).map(|drained| {
                 drained.rate_per_s().map(|(rate_per_s, _)| rate_per_s).ok_or("larger batches took no longer".to_owned())
             }),
-            Response::P99 => {
-                laboratory.paced(&settings, super::long_batches(&self.request.resolved), &name).map(|paced| match paced
-                    .verdict
-                    .word
-                {
-                    downbeat_reports::verdict::Word::Broken | downbeat_reports::verdict::Word::Invalid => {
-                        Err(paced.verdict.text)
-                    }
-                    _ => paced.figures.latency_ns(0.99).map(|ns| ns as f64).ok_or("no record came".to_owned()),
-                })
-            }
+            Response::P99 => latency(laboratory, &settings, super::long_batches(&self.request.resolved), &name),
         };
         let result = match measured {
             Ok(result) => result,
@@ -293,6 +287,25 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// The 99th percentile of a paced trial, repeated while its sender was late; or why there is none.
+fn latency(
+    laboratory: &mut Laboratory,
+    settings: &TrialSettings,
+    batches: u64,
+    name: &str,
+) -> Result<Result<f64, String>, Failure> {
+    let mut last = String::new();
+    for _ in 0..=REPEATS {
+        let paced = laboratory.paced(settings, batches, name)?;
+        match paced.verdict.word {
+            Word::Broken => return Ok(Err(paced.verdict.text)),
+            Word::Invalid => last = paced.verdict.text,
+            _ => return Ok(paced.figures.latency_ns(0.99).map(|ns| ns as f64).ok_or("no record came".to_owned())),
+        }
+    }
+    Ok(Err(last))
 }
 
 #[cfg(test)]
