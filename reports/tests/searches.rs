@@ -153,6 +153,7 @@ fn tuned() -> TuneRecord {
         frontier: vec![Frontier { interval_ns: 200_000_000, today_per_s: 1e6, recommended_per_s: 1.3e6 }],
         not_tried: vec!["52 of 72 settings; they are believed to be worse".into()],
         refuted_by: Some("downbeat run hashtags --config best.toml --rate 1212k/s".into()),
+        ceiling_per_s: Some(86e6),
         elapsed_ns: 290_000_000_000,
         ..TuneRecord::default()
     }

@@ -273,7 +273,8 @@ impl Run<'_> {
             };
             let cells = sweep.grid.cells.iter().map(result).collect();
             let (workload, refused) = (sweep.workload.clone(), sweep.grid.refused.clone());
-            self.record.workloads.push(WorkloadSweep { workload, cells, refused });
+            let ceiling_per_s = sweep.ceiling_per_s;
+            self.record.workloads.push(WorkloadSweep { workload, cells, ceiling_per_s, refused });
         }
         let json = super::json(&self.record)?;
         self.store.write("sweep.json", json.as_bytes())?;

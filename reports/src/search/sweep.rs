@@ -73,6 +73,9 @@ pub struct WorkloadSweep {
     pub workload: String,
     /// Its cells, in the order of the grid.
     pub cells: Vec<CellResult>,
+    /// Records per second that the generator proved it can send.
+    #[serde(default)]
+    pub ceiling_per_s: Option<f64>,
     /// Cells that contradict themselves, with the reason.
     pub refused: Vec<(String, String)>,
 }
@@ -172,6 +175,9 @@ impl SweepRecord {
             None => {
                 let _ = writeln!(text, "         no intervals: they need two complete rounds and two cells");
             }
+        }
+        if let Some(ceiling) = sweep.ceiling_per_s {
+            let _ = writeln!(text, "ceiling  the generator proved {} into a null job", rate(ceiling));
         }
         for cell in sweep.cells.iter().filter(|cell| !cell.failures.is_empty()) {
             let _ = writeln!(text, "failed   {}: {}", self.words(&cell.levels), crate::inert::line(&cell.failures[0]));

@@ -191,6 +191,9 @@ impl TuneRecord {
         for not_tried in &self.not_tried {
             let _ = writeln!(text, "not tried {not_tried}");
         }
+        if let Some(ceiling) = self.ceiling_per_s {
+            let _ = writeln!(text, "ceiling  the generator proved {} into a null job", rate(ceiling));
+        }
         for failure in self.failures.iter().take(3) {
             let _ = writeln!(text, "failed   {}", crate::inert::line(failure));
         }
