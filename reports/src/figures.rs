@@ -38,6 +38,9 @@ pub enum Outcome {
     Within,
     /// It exceeded one; in words, which.
     Exceeds(String),
+    /// It exceeded one, and pauses of the host may be why; in words. Once it is to be repeated; a host that pauses again and again
+    /// does not hold the rate.
+    Disturbed(String),
     /// It says nothing and is to be repeated; why.
     Spoiled(String),
     /// Its output is wrong; why. No search goes on over wrong answers.
@@ -106,9 +109,10 @@ pub fn outcome(figures: &Figures, verdict: &Verdict, limits: &[Limit]) -> Outcom
     let exceeded = figures.exceeded(limits);
     match (verdict.word, verdict.because, exceeded) {
         (Word::Broken, _, _) => Outcome::Broken(verdict.text.clone()),
-        (_, Because::TooFewBatches | Because::NothingCame | Because::HostNoise | Because::ClockJumped, _) => {
+        (_, Because::TooFewBatches | Because::NothingCame | Because::ClockJumped, _) => {
             Outcome::Spoiled(verdict.text.clone())
         }
+        (_, Because::HostNoise, Some(why)) => Outcome::Disturbed(why),
         // A sender without a core to itself falls behind with an engine that does: that is the load being too high.
         (Word::Invalid, _, None) => Outcome::Spoiled(verdict.text.clone()),
         (_, _, Some(why)) => Outcome::Exceeds(why),

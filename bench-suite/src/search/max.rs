@@ -211,7 +211,14 @@ impl Climb<'_> {
                     self.laboratory.say(&shown("within", ""));
                     return Ok(self.tried(paced, rate_per_s, decisive, false));
                 }
-                figures::Outcome::Exceeds(why) => {
+                figures::Outcome::Disturbed(why) if repeat == 0 => {
+                    self.laboratory.say(&shown("disturbed, again: ", &why));
+                    self.record
+                        .spoiled
+                        .push(format!("trial {name} at {}: {why}, while the host paused", rate(rate_per_s)));
+                    last = why;
+                }
+                figures::Outcome::Exceeds(why) | figures::Outcome::Disturbed(why) => {
                     self.laboratory.say(&shown("exceeds: ", &why));
                     return Ok(self.tried(paced, rate_per_s, decisive, true));
                 }

@@ -217,13 +217,16 @@ impl<'t> Confirmation<'t> {
         let shown = match &outcome {
             Outcome::Within => "within".to_owned(),
             Outcome::Exceeds(why) => format!("exceeds: {why}"),
+            Outcome::Disturbed(why) => format!("exceeds, while the host paused: {why}"),
             Outcome::Spoiled(why) => format!("says nothing: {why}"),
             Outcome::Broken(why) => format!("BROKEN: {why}"),
         };
         laboratory.say(&format!("paced    {:<12} {:>16}  {shown}", runner.name, rate(rate_per_s)));
         match outcome {
             Outcome::Within => runner.take(rate_per_s, &paced.figures, false, self.task.goal.aim),
-            Outcome::Exceeds(_) => runner.take(rate_per_s, &paced.figures, true, self.task.goal.aim),
+            Outcome::Exceeds(_) | Outcome::Disturbed(_) => {
+                runner.take(rate_per_s, &paced.figures, true, self.task.goal.aim)
+            }
             Outcome::Spoiled(why) => runner.spoil(why),
             Outcome::Broken(why) => runner.given_up = Some(why),
         }
