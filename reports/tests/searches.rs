@@ -79,6 +79,7 @@ fn sweep() -> SweepRecord {
                 cell(1, 0, [0.50e6, 0.51e6, 0.50e6], false),
                 cell(1, 1, [0.70e6, 0.71e6, 0.70e6], false),
             ],
+            ceiling_per_s: Some(86e6),
             refused: vec![("codec=none compression=lz4".into(), "there is nothing to compress".into())],
         }],
         ..SweepRecord::default()

@@ -199,8 +199,7 @@ fn load() -> Command {
     let flags = knobs.iter().filter(|knob| knob.group == "load" || knob.name == "duration");
     let help = "The schedule begins when the first reader connects, and nothing stops it. Several processes with\n\
                 --shard 1/2, --shard 2/2 and ports of their own send together what one would: give all of\n\
-                them to one run, --source tcp://A --source tcp://B. Factors of arrivals and keys: downbeat\n\
-                list knobs. Ctrl-C ends it with the summary.";
+                them to one run, --source tcp://A --source tcp://B. Ctrl-C ends it with the summary.";
     Command::new("load")
         .about("Send a load over TCP, as plain lines, to whoever connects: summary on stdout")
         .after_help(help)
