@@ -41,6 +41,9 @@ const LONG_LEAST: usize = 6;
 /// Decisive trials, at most.
 const LONG_MOST: usize = 60;
 
+/// While all decisive trials went one way, the next one goes this much further: a threshold needs trials on both sides of it.
+const REACH_OUT: f64 = 0.85;
+
 /// Where the rungs of a ladder lie in what is known.
 const RUNGS: [f64; 3] = [0.2, 0.5, 0.8];
 
@@ -131,6 +134,10 @@ impl RateSearch {
             if decisive >= LONG_MOST {
                 return Next::Stop(Stop::TooNoisy);
             }
+            if let Some(rate_per_s) = self.beyond() {
+                self.ladder.push_back(rate_per_s);
+                return Next::Trial { rate_per_s, batches: self.options.long_batches, decisive: true };
+            }
             let mut rungs: Vec<f64> = RUNGS.iter().map(|chance| self.on_a_rung(long.quantile(*chance))).collect();
             rungs.dedup();
             self.random.shuffle(&mut rungs);
@@ -139,6 +146,22 @@ impl RateSearch {
         }
         let rate_per_s = self.ladder.front().copied().unwrap_or(self.options.most_per_s);
         Next::Trial { rate_per_s, batches: self.options.long_batches, decisive: true }
+    }
+
+    /// The rate to try while there is no decisive trial on one side of the threshold, after a pass up a ladder that went one way.
+    fn beyond(&self) -> Option<f64> {
+        let decisive = || self.tried.iter().filter(|tried| tried.decisive);
+        if decisive().count() < RUNGS.len() {
+            return None;
+        }
+        let rates = || decisive().map(|tried| tried.rate_per_s);
+        if decisive().all(|tried| tried.exceeds) {
+            return rates().reduce(f64::min).map(|lowest| self.on_a_rung(lowest * REACH_OUT));
+        }
+        if decisive().all(|tried| !tried.exceeds) {
+            return rates().reduce(f64::max).map(|highest| self.on_a_rung(highest / REACH_OUT));
+        }
+        None
     }
 
     /// Two trials held at the highest rate that may be tried and none exceeded there.
@@ -166,6 +189,10 @@ impl RateSearch {
             _ => self.short.observe(tried.rate_per_s, tried.exceeds),
         }
         self.tried.push(tried);
+        if self.beyond().is_some() {
+            // The rest of that ladder would go the same way.
+            self.ladder.clear();
+        }
     }
 
     /// What is known: from decisive trials, or from short ones while there is no decisive one.

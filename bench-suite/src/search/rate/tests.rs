@@ -98,3 +98,20 @@ fn the_same_seed_asks_for_the_same_trials() {
     assert_eq!(run(4), run(4));
     assert_ne!(run(4), run(5));
 }
+
+#[test]
+fn a_confirmation_whose_guess_is_too_high_soon_has_trials_on_both_sides() {
+    for guess_per_s in [1.3e6, 0.6e6] {
+        let (limits, mut system) = (limits(), Simulated::new(1e6, Noise::QUIET, 5));
+        let mut search = RateSearch::decisive(options(3), guess_per_s, 0.1);
+        for _ in 0..11 {
+            let Next::Trial { rate_per_s, batches, decisive } = search.next_step() else { break };
+            let figures = system.trial(rate_per_s, batches);
+            let exceeds = figures.exceeded(&limits).is_some();
+            search.observe(Tried { rate_per_s, decisive, exceeds, judged: figures.judged, late: figures.late });
+        }
+        let sides: std::collections::BTreeSet<bool> = search.tried().iter().map(|tried| tried.exceeds).collect();
+        assert_eq!(sides.len(), 2, "{:?}", search.tried());
+        assert!((0.85e6..1.1e6).contains(&search.interval().estimate), "{:?}", search.interval());
+    }
+}

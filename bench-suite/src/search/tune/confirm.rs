@@ -28,7 +28,7 @@ const WORTH: f64 = 0.01;
 const SPREAD: f64 = 0.1;
 
 /// Paced batches meet pauses and the sender's share of the cores, which drained ones do not.
-const PACED_SHARE: f64 = 0.9;
+const PACED_SHARE: f64 = 0.85;
 
 /// Trials that each setting should get in the time that is left, for choosing their length.
 const TRIALS_WANTED: u64 = 7;
