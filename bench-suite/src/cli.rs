@@ -6,7 +6,7 @@ mod layers;
 mod search;
 
 pub use layers::Resolved;
-pub use search::{SearchRequest, SweepRequest, TuneRequest};
+pub use search::{SearchOutput, SearchRequest, SweepRequest, TuneRequest};
 
 use crate::failure::Failure;
 use crate::sending::Shard;

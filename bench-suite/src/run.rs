@@ -20,7 +20,7 @@ use downbeat_workloads::catalog::Job;
 pub(crate) use preparation::run_name;
 use results::Results;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What goes to stdout, and how the command ends.
 #[derive(Debug)]
@@ -57,9 +57,16 @@ pub(crate) fn run(request: &RunRequest, arguments: &[OsString], jobs: &[&dyn Job
     let ceiling_per_s = Ceilings::default().per_s(job, settings, &request.source);
     ceiling::check(&settings.load, ceiling_per_s)?;
     let spec = TrialSpec { ceiling_per_s: ceiling_per_s.map(|per_s| per_s as u64), ..spec };
-    let path = request.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&spec.run));
-    let directory = RunDirectory::create(path)?;
+    let directory = result_directory(request.out.as_deref(), &spec.run)?;
     Session { request, spec, signals, directory }.measure()
+}
+
+/// The directory that was asked for, or one of the run's own.
+///
+/// # Errors
+/// It holds files (exit 2) or cannot be written (exit 7).
+pub(crate) fn result_directory(out: Option<&Path>, run: &str) -> Result<RunDirectory, Failure> {
+    Ok(RunDirectory::create(out.map_or_else(|| Path::new("results").join(run), Path::to_owned))?)
 }
 
 /// One run with a directory to write to.

@@ -94,6 +94,16 @@ impl RunDirectory {
         Ok(directory)
     }
 
+    /// The directory of results that go on being added to, created with those above it if it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::NotWritable`], [`StoreError::DiskFull`].
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let path = path.into();
+        fs::create_dir_all(&path).map_err(|error| write_error(&path, error))?;
+        Ok(Self { path })
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

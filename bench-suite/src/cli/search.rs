@@ -11,6 +11,28 @@ use downbeat_reports::search::sweep::Response;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// What a search shows, and where it keeps what it found.
+#[derive(Debug)]
+pub struct SearchOutput {
+    /// The result directory; `None` means one of its own below `results`.
+    pub out: Option<PathBuf>,
+    /// JSON on stdout instead of text.
+    pub json: bool,
+    /// Show the plan only.
+    pub dry_run: bool,
+    /// No progress on stderr.
+    pub quiet: bool,
+}
+
+fn output(matches: &ArgMatches) -> SearchOutput {
+    SearchOutput {
+        out: path(matches, "out"),
+        json: string(matches, "format") == "json",
+        dry_run: matches.get_flag("dry-run"),
+        quiet: matches.get_flag("quiet"),
+    }
+}
+
 /// `downbeat max`.
 #[derive(Debug)]
 pub struct SearchRequest {
@@ -26,14 +48,8 @@ pub struct SearchRequest {
     pub resolution: f64,
     /// Enough is known when the 95 % interval is no wider than this share.
     pub width: f64,
-    /// The result directory; `None` means `results/<run>`.
-    pub out: Option<PathBuf>,
-    /// JSON on stdout instead of text.
-    pub json: bool,
-    /// Show the plan only.
-    pub dry_run: bool,
-    /// No progress on stderr.
-    pub quiet: bool,
+    /// What is shown and where it is kept.
+    pub output: SearchOutput,
 }
 
 /// `downbeat sweep`.
@@ -53,14 +69,8 @@ pub struct SweepRequest {
     pub rounds: u64,
     /// What is measured.
     pub response: Response,
-    /// The result directory; `None` means `results/sweep-<hash>`.
-    pub out: Option<PathBuf>,
-    /// JSON on stdout instead of text.
-    pub json: bool,
-    /// Show the plan only.
-    pub dry_run: bool,
-    /// No progress on stderr.
-    pub quiet: bool,
+    /// What is shown and where it is kept.
+    pub output: SearchOutput,
 }
 
 /// `downbeat tune`.
@@ -76,14 +86,8 @@ pub struct TuneRequest {
     pub goal: Goal,
     /// What varies; empty for the knobs that can matter.
     pub axes: Vec<Axis>,
-    /// The result directory; `None` means `results/<run>`.
-    pub out: Option<PathBuf>,
-    /// JSON on stdout instead of text.
-    pub json: bool,
-    /// Show the plan only.
-    pub dry_run: bool,
-    /// No progress on stderr.
-    pub quiet: bool,
+    /// What is shown and where it is kept.
+    pub output: SearchOutput,
 }
 
 pub(super) fn tune(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<TuneRequest, Failure> {
@@ -94,10 +98,7 @@ pub(super) fn tune(matches: &ArgMatches, environment: &BTreeMap<String, String>)
         resolved,
         source: source(matches)?,
         axes: axes(matches)?,
-        out: path(matches, "out"),
-        json: string(matches, "format") == "json",
-        dry_run: matches.get_flag("dry-run"),
-        quiet: matches.get_flag("quiet"),
+        output: output(matches),
     })
 }
 
@@ -110,10 +111,7 @@ pub(super) fn max(matches: &ArgMatches, environment: &BTreeMap<String, String>) 
         source: source(matches)?,
         resolution: share(matches, "resolution", 0.001..=0.2)?,
         width: share(matches, "width", 0.005..=0.5)?,
-        out: path(matches, "out"),
-        json: string(matches, "format") == "json",
-        dry_run: matches.get_flag("dry-run"),
-        quiet: matches.get_flag("quiet"),
+        output: output(matches),
     })
 }
 
@@ -130,10 +128,7 @@ pub(super) fn sweep(matches: &ArgMatches, environment: &BTreeMap<String, String>
         one_at_a_time: matches.get_flag("one-at-a-time"),
         rounds,
         response: if string(matches, "measure") == "p99" { Response::P99 } else { Response::Capacity },
-        out: path(matches, "out"),
-        json: string(matches, "format") == "json",
-        dry_run: matches.get_flag("dry-run"),
-        quiet: matches.get_flag("quiet"),
+        output: output(matches),
     })
 }
 

@@ -7,7 +7,7 @@ use downbeat_engine::settings::{KnobKind, suggest};
 use std::collections::BTreeMap;
 
 /// Cells of a grid, at most: more would take days, and the mistake is better told at once.
-const CELLS_MOST: usize = 100_000;
+const CELLS_MOST: usize = 10_000;
 
 /// Knobs that say how long and how to measure: changing them changes the ruler.
 const RULERS: [&str; 6] = ["batches", "duration", "warmup", "max_time", "profile_hz", "late_limit"];

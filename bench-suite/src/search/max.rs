@@ -7,7 +7,7 @@ use crate::cli::SearchRequest;
 use crate::failure::Failure;
 use crate::load::Load;
 use crate::machine;
-use crate::run::{Outcome, command_line, run_name};
+use crate::run::{Outcome, command_line, result_directory, run_name};
 use crate::settings::TrialSettings;
 use crate::signals::Signals;
 use downbeat_reports::exit::Exit;
@@ -20,7 +20,6 @@ use downbeat_reports::stats::percentiles::median;
 use downbeat_reports::store::RunDirectory;
 use downbeat_workloads::catalog::Job;
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 /// Judged batches of a short trial: as few as a verdict takes.
 const SHORT_BATCHES: u64 = 20;
@@ -48,7 +47,7 @@ pub(crate) fn run(request: &SearchRequest, arguments: &[OsString], jobs: &[&dyn 
     super::refuse_tcp(&request.source)?;
     Load::check(settings, job)?;
     let options = options(request);
-    if request.dry_run {
+    if request.output.dry_run {
         return Ok(Outcome::shown(describe(request, job, &options)));
     }
     let signals = Signals::catch()?;
@@ -57,14 +56,14 @@ pub(crate) fn run(request: &SearchRequest, arguments: &[OsString], jobs: &[&dyn 
         ceiling::check(&settings.load, ceiling_per_s)?;
     }
     let run = run_name();
-    let directory = RunDirectory::create(request.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&run)))?;
+    let directory = result_directory(request.output.out.as_deref(), &run)?;
     let plan = Plan {
         workload: &request.workload,
         source: request.source.clone(),
         resolved: &request.resolved,
         directory: directory.path(),
         ceiling_per_s,
-        quiet: request.quiet,
+        quiet: request.output.quiet,
     };
     let seed_is_given = request.resolved.is_given("seed");
     let record = MaxRecord {
@@ -274,7 +273,7 @@ impl Climb<'_> {
             (None, Some(Stop::TooNoisy), _) => Exit::NotJudged,
             _ => Exit::Ok,
         };
-        let text = if self.request.json { json } else { record.render_human() };
+        let text = if self.request.output.json { json } else { record.render_human() };
         Ok(Outcome { text, message: failure.map(|failure| format!("error: {failure}")), exit })
     }
 }

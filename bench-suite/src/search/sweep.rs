@@ -61,12 +61,12 @@ pub(crate) fn run(request: &SweepRequest, arguments: &[OsString], jobs: &[&dyn J
     };
     record.hash = store::hash(request, &record);
     let trials = order(&sweeps, request.rounds, settings.load.seed);
-    let needed_ns: u64 = trials.iter().map(|trial| sweeps[trial.sweep].trial_ns(&trial.cell, request)).sum();
-    if request.dry_run {
+    let needed_ns: u64 = trials.iter().map(|trial| sweeps[trial.sweep].trial_ns(trial.cell, request)).sum();
+    if request.output.dry_run {
         return Ok(Outcome::shown(describe(&sweeps, &record, trials.len(), needed_ns)));
     }
     let signals = Signals::catch()?;
-    let (store, skipped) = Store::open(request.out.clone(), &record.hash, arguments)?;
+    let (store, skipped) = Store::open(request.output.out.clone(), &record.hash, arguments)?;
     record.skipped = skipped;
     let mut run = Run { request, sweeps, store, record, laboratories: Vec::new() };
     run.open(&signals)?;
@@ -86,7 +86,8 @@ struct Sweep {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Planned {
     sweep: usize,
-    cell: Cell,
+    /// Its place in the grid.
+    cell: usize,
     round: u64,
 }
 
@@ -101,7 +102,7 @@ fn planned(request: &SweepRequest, workload: &str, jobs: &[&dyn Job]) -> Result<
     let fill_batches = grid.cells.iter().map(fill).collect();
     let mut ceilings = Ceilings::default();
     let mut ceiling_per_s = None;
-    for settings in grid.cells.iter().map(|cell| grid.settings(cell)).filter(|_| !request.dry_run) {
+    for settings in grid.cells.iter().map(|cell| grid.settings(cell)).filter(|_| !request.output.dry_run) {
         let of_cell = ceilings.per_s(job, &settings, &request.source);
         if request.response == Response::P99 {
             ceiling::check(&settings.load, of_cell)?;
@@ -112,17 +113,16 @@ fn planned(request: &SweepRequest, workload: &str, jobs: &[&dyn Job]) -> Result<
 }
 
 impl Sweep {
-    fn trial_ns(&self, cell: &Cell, request: &SweepRequest) -> u64 {
+    fn settings(&self, cell: usize) -> TrialSettings {
+        self.grid.settings(&self.grid.cells[cell])
+    }
+
+    fn trial_ns(&self, cell: usize, request: &SweepRequest) -> u64 {
         match request.response {
             Response::Capacity => MEASURE_NS + OVERHEAD_NS,
             Response::P99 => {
-                let place = self.grid.cells.iter().position(|other| other == cell).unwrap_or(0);
-                paced_ns(
-                    &self.grid.settings(cell),
-                    super::long_batches(&request.resolved),
-                    self.fill_batches[place],
-                    0.5,
-                )
+                let batches = super::long_batches(&request.resolved);
+                paced_ns(&self.settings(cell), batches, self.fill_batches[cell], 0.5)
             }
         }
     }
@@ -134,7 +134,7 @@ fn order(sweeps: &[Sweep], rounds: u64, seed: u64) -> Vec<Planned> {
     let mut all = Vec::new();
     for round in 0..rounds {
         let cells = |(sweep, of): (usize, &Sweep)| {
-            of.grid.cells.iter().map(move |cell| Planned { sweep, cell: cell.clone(), round }).collect::<Vec<_>>()
+            (0..of.grid.cells.len()).map(move |cell| Planned { sweep, cell, round }).collect::<Vec<_>>()
         };
         let mut trials: Vec<Planned> = sweeps.iter().enumerate().flat_map(cells).collect();
         random.shuffle(&mut trials);
@@ -176,7 +176,7 @@ impl Run<'_> {
                 resolved: &self.request.resolved,
                 directory: self.store.path(),
                 ceiling_per_s: sweep.ceiling_per_s,
-                quiet: self.request.quiet,
+                quiet: self.request.output.quiet,
             };
             self.laboratories.push(Laboratory::open(&plan, signals.clone())?);
         }
@@ -200,10 +200,10 @@ impl Run<'_> {
             if let Some(exit) = laboratory.interrupted() {
                 return Ok(Some(exit));
             }
-            if !laboratory.has_time_for(self.sweeps[trial.sweep].trial_ns(&trial.cell, self.request)) {
+            if !laboratory.has_time_for(self.sweeps[trial.sweep].trial_ns(trial.cell, self.request)) {
                 return Ok(Some(Exit::BudgetSpent));
             }
-            let elapsed_ns = laboratory.elapsed_ns();
+            let words = self.words(trial);
             let said = self.trial(trial);
             let laboratory = &mut self.laboratories[trial.sweep];
             let said = match said {
@@ -214,9 +214,8 @@ impl Run<'_> {
                 }
                 Err(failure) => return Err(failure),
             };
-            let each_ns = (elapsed_ns + laboratory.elapsed_ns().saturating_sub(elapsed_ns)) / (number as u64 + 1);
+            let each_ns = laboratory.elapsed_ns() / (number as u64 + 1);
             let left = missing.len() - number - 1;
-            let words = self.sweeps[trial.sweep].grid.words(&trial.cell);
             laboratory.say(&format!(
                 "trial {:>4}/{all}  {said:>18}  {words}   {left} left, about {}",
                 done + number + 1,
@@ -248,19 +247,28 @@ impl Run<'_> {
     }
 
     fn settings(&self, trial: &Planned) -> TrialSettings {
-        self.sweeps[trial.sweep].grid.settings(&trial.cell)
+        self.sweeps[trial.sweep].settings(trial.cell)
+    }
+
+    fn words(&self, trial: &Planned) -> String {
+        let grid = &self.sweeps[trial.sweep].grid;
+        grid.words(&grid.cells[trial.cell])
     }
 
     fn key(&self, trial: &Planned) -> Key {
         let sweep = &self.sweeps[trial.sweep];
-        Key { workload: sweep.workload.clone(), values: sweep.grid.values(&trial.cell), round: trial.round }
+        Key {
+            workload: sweep.workload.clone(),
+            values: sweep.grid.values(&sweep.grid.cells[trial.cell]),
+            round: trial.round,
+        }
     }
 
     fn finish(mut self, stop: Result<Option<Exit>, Failure>) -> Result<Outcome, Failure> {
         for (index, sweep) in self.sweeps.iter().enumerate() {
             let today = sweep.grid.base_cell();
-            let result = |cell: &Cell| {
-                let trial = |round| self.store.result(&self.key(&Planned { sweep: index, cell: cell.clone(), round }));
+            let result = |(place, cell): (usize, &Cell)| {
+                let trial = |round| self.store.result(&self.key(&Planned { sweep: index, cell: place, round }));
                 let all: Vec<Option<Result<f64, String>>> = (0..self.request.rounds).map(trial).collect();
                 // A round that is not reached yet is no failure.
                 let reached = all.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
@@ -271,14 +279,14 @@ impl Run<'_> {
                     failures: all.into_iter().flatten().filter_map(Result::err).collect(),
                 }
             };
-            let cells = sweep.grid.cells.iter().map(result).collect();
+            let cells = sweep.grid.cells.iter().enumerate().map(result).collect();
             let (workload, refused) = (sweep.workload.clone(), sweep.grid.refused.clone());
             let ceiling_per_s = sweep.ceiling_per_s;
             self.record.workloads.push(WorkloadSweep { workload, cells, ceiling_per_s, refused });
         }
         let json = super::json(&self.record)?;
         self.store.write("sweep.json", json.as_bytes())?;
-        let text = if self.request.json { json } else { self.record.render_human() };
+        let text = if self.request.output.json { json } else { self.record.render_human() };
         let resume = format!("continue with: downbeat resume {}", self.store.path().display());
         match stop {
             Ok(None) => Ok(Outcome::shown(text)),
@@ -324,8 +332,8 @@ mod tests {
         let sweeps = [Sweep { workload: "w".into(), grid, fill_batches, ceiling_per_s: None }];
         let trials = order(&sweeps, 3, 42);
         assert_eq!(trials.len(), 36);
-        let rounds: Vec<Vec<&Cell>> =
-            trials.chunks(12).map(|round| round.iter().map(|trial| &trial.cell).collect()).collect();
+        let rounds: Vec<Vec<usize>> =
+            trials.chunks(12).map(|round| round.iter().map(|trial| trial.cell).collect()).collect();
         for round in &rounds {
             assert_eq!(round.iter().collect::<BTreeSet<_>>().len(), 12);
         }

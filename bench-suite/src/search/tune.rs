@@ -13,7 +13,7 @@ use crate::cli::TuneRequest;
 use crate::failure::Failure;
 use crate::load::Load;
 use crate::machine;
-use crate::run::{Outcome, command_line, run_name};
+use crate::run::{Outcome, command_line, result_directory, run_name};
 use crate::settings::TrialSettings;
 use crate::signals::Signals;
 use confirm::Confirmation;
@@ -25,7 +25,6 @@ use downbeat_workloads::catalog::Job;
 use rank::Ranking;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 /// The budget when none was given, nanoseconds.
 const BUDGET_NS: u64 = 300_000_000_000;
@@ -78,7 +77,7 @@ pub(crate) fn run(request: &TuneRequest, arguments: &[OsString], jobs: &[&dyn Jo
         (resolved.is_given("batches") || resolved.is_given("duration")).then(|| super::long_batches(&resolved));
     let seed = today.load.seed;
     let task = Task { job, goal: &request.goal, grid, today, seed, batches };
-    if request.dry_run {
+    if request.output.dry_run {
         return Ok(Outcome::shown(describe(&task, request, budget_ns)));
     }
     let signals = Signals::catch()?;
@@ -87,14 +86,14 @@ pub(crate) fn run(request: &TuneRequest, arguments: &[OsString], jobs: &[&dyn Jo
         ceiling::check(&task.today.load, ceiling_per_s)?;
     }
     let run = run_name();
-    let directory = RunDirectory::create(request.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&run)))?;
+    let directory = result_directory(request.output.out.as_deref(), &run)?;
     let plan = Plan {
         workload: &request.workload,
         source: request.source.clone(),
         resolved: &resolved,
         directory: directory.path(),
         ceiling_per_s,
-        quiet: request.quiet,
+        quiet: request.output.quiet,
     };
     let mut laboratory = Laboratory::open(&plan, signals)?;
     let mut record = TuneRecord {
@@ -198,8 +197,8 @@ fn finish(
         (None, None) if record.cut_short => Exit::BudgetSpent,
         (None, None) => Exit::Ok,
     };
-    let mut text = if request.json { json } else { record.render_human() };
-    if !request.json && record.recommended.is_some() {
+    let mut text = if request.output.json { json } else { record.render_human() };
+    if !request.output.json && record.recommended.is_some() {
         text.push_str(&format!("wrote    {}\n", directory.file("best.toml").display()));
     }
     Ok(Outcome { text, message: failure.map(|failure| format!("error: {failure}")), exit })

@@ -1,3 +1,5 @@
+//! Object files: what is written is read back, and damage is told.
+
 use super::writer::header;
 use super::*;
 use crate::error::EngineError;

@@ -1,3 +1,5 @@
+//! Whole searches on simulated systems: the truth is found, in few trials, and what cannot be found is said.
+
 use super::*;
 use crate::search::simulated::{Noise, Simulated};
 use downbeat_reports::limit::Limit;

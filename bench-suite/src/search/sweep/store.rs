@@ -3,6 +3,7 @@
 use crate::cli::SweepRequest;
 use crate::failure::Failure;
 use downbeat_reports::search::sweep::SweepRecord;
+use downbeat_reports::store::RunDirectory;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,6 +13,9 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// Version of the files.
 const SCHEMA: u32 = 1;
+
+/// Which sweep it is, and how it was started.
+const PLAN: &str = "plan.json";
 
 /// Which sweep a directory belongs to.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +48,8 @@ struct Kept {
 
 /// The directory of a sweep.
 pub(super) struct Store {
-    path: PathBuf,
+    directory: RunDirectory,
+    trials: RunDirectory,
     hash: String,
     results: BTreeMap<Key, Result<f64, String>>,
 }
@@ -68,17 +73,24 @@ pub(super) fn hash(request: &SweepRequest, record: &SweepRecord) -> String {
 /// # Errors
 /// The directory holds no sweep.
 pub(crate) fn arguments(directory: &Path) -> Result<Vec<OsString>, Failure> {
-    let path = directory.join("plan.json");
+    let path = directory.join(PLAN);
     let refuse = |why: String| {
         Failure::usage(format!("{} is no sweep that can go on: {why}", directory.display()))
             .help("give the directory of a sweep that was stopped")
     };
     let bytes = fs::read(&path).map_err(|error| refuse(format!("{}: {error}", path.display())))?;
     let plan: Plan = serde_json::from_slice(&bytes).map_err(|error| refuse(format!("{}: {error}", path.display())))?;
-    let mut arguments: Vec<OsString> = plan.arguments.into_iter().map(OsString::from).collect();
-    if !arguments.iter().any(|argument| argument == "--out") {
-        arguments.extend([OsString::from("--out"), directory.as_os_str().to_owned()]);
+    let mut arguments = Vec::new();
+    let mut stored = plan.arguments.into_iter();
+    while let Some(argument) = stored.next() {
+        // The directory may have been named from another place, or moved.
+        match argument.as_str() {
+            "--out" => drop(stored.next()),
+            other if other.starts_with("--out=") => {}
+            _ => arguments.push(OsString::from(argument)),
+        }
     }
+    arguments.extend([OsString::from("--out"), directory.as_os_str().to_owned()]);
     Ok(arguments)
 }
 
@@ -87,6 +99,10 @@ impl Key {
     pub(super) fn name(&self) -> String {
         let text = format!("{} {:?}", self.workload, self.values);
         format!("{:016x}-{}", xxh3_128(text.as_bytes()) as u64, self.round)
+    }
+
+    fn result_file(&self) -> String {
+        format!("{}.result.json", self.name())
     }
 }
 
@@ -101,36 +117,40 @@ impl Store {
         arguments: &[OsString],
     ) -> Result<(Self, Vec<String>), Failure> {
         let path = out.unwrap_or_else(|| PathBuf::from("results").join(format!("sweep-{hash}")));
-        let trials = path.join("trials");
-        let plan_path = path.join("plan.json");
-        let occupied = fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some());
+        // A file that was being written when a sweep was killed is hidden, and none of somebody else's.
+        let is_visible = |entry: fs::DirEntry| !entry.file_name().to_string_lossy().starts_with('.');
+        let occupied = fs::read_dir(&path).is_ok_and(|entries| entries.flatten().any(is_visible));
         if occupied {
             let refuse = |why: String| {
                 Failure::usage(format!("{} cannot be gone on with: {why}", path.display())).help("give another --out")
             };
-            let bytes = fs::read(&plan_path).map_err(|_| refuse("it holds files that belong to no sweep".into()))?;
-            let plan: Plan = serde_json::from_slice(&bytes).map_err(|error| refuse(format!("plan.json: {error}")))?;
+            let bytes =
+                fs::read(path.join(PLAN)).map_err(|_| refuse("it holds files that belong to no sweep".into()))?;
+            let plan: Plan = serde_json::from_slice(&bytes).map_err(|error| refuse(format!("{PLAN}: {error}")))?;
             if plan.hash != hash {
                 let message =
                     format!("it holds the sweep {}, and this is {hash}: settings, axes or the build differ", plan.hash);
                 return Err(refuse(message));
             }
         }
-        fs::create_dir_all(&trials).map_err(|error| unwritable(&trials, &error))?;
-        let mut store = Store { path, hash: hash.to_owned(), results: BTreeMap::new() };
+        let directory = RunDirectory::open(path)?;
         if !occupied {
             let arguments = arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
             let plan = Plan { schema: SCHEMA, hash: hash.to_owned(), arguments };
-            store.write("plan.json", super::super::json(&plan)?.as_bytes())?;
+            directory.write(PLAN, super::super::json(&plan)?.as_bytes())?;
         }
-        let skipped = store.read_all(&trials)?;
+        let trials = RunDirectory::open(directory.file("trials"))?;
+        let mut store = Store { directory, trials, hash: hash.to_owned(), results: BTreeMap::new() };
+        let skipped = store.read_all()?;
         Ok((store, skipped))
     }
 
     /// Reads what is there. Files that are damaged or belong to something else are named and never used.
-    fn read_all(&mut self, trials: &Path) -> Result<Vec<String>, Failure> {
+    fn read_all(&mut self) -> Result<Vec<String>, Failure> {
         let mut skipped = Vec::new();
-        let entries = fs::read_dir(trials).map_err(|error| unwritable(trials, &error))?;
+        let trials = self.trials.path();
+        let unreadable = |error| Failure::environment(format!("cannot read {}: {error}", trials.display()));
+        let entries = fs::read_dir(trials).map_err(unreadable)?;
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.sort();
         for path in paths.iter().filter(|path| path.to_string_lossy().ends_with(".result.json")) {
@@ -159,11 +179,11 @@ impl Store {
 
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.directory.path()
     }
 
     fn place(&self, key: &Key) -> PathBuf {
-        self.path.join("trials").join(format!("{}.result.json", key.name()))
+        self.trials.file(&key.result_file())
     }
 
     /// Whether this trial was made.
@@ -185,30 +205,16 @@ impl Store {
             response: result.as_ref().ok().copied(),
             failure: result.as_ref().err().cloned(),
         };
-        let place = self.place(key);
-        write_whole(&place, super::super::json(&kept)?.as_bytes())?;
+        self.trials.write(&key.result_file(), super::super::json(&kept)?.as_bytes())?;
         self.results.insert(key.clone(), result.clone());
         Ok(())
     }
 
     /// Writes a file beside the trials.
     pub(super) fn write(&self, name: &str, content: &[u8]) -> Result<(), Failure> {
-        write_whole(&self.path.join(name), content)
+        self.directory.write(name, content)?;
+        Ok(())
     }
-}
-
-fn write_whole(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let temporary = path.with_extension("partial");
-    let written = fs::File::create(&temporary).and_then(|mut file| {
-        std::io::Write::write_all(&mut file, content)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    });
-    written.map_err(|error| unwritable(path, &error))
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::environment(format!("cannot write {}: {error}", path.display())).help("give --out a directory with room")
 }
 
 #[cfg(test)]
@@ -237,6 +243,23 @@ mod tests {
         assert!(!store.has(&key("rkyv", 0)));
         let again = arguments(directory.path()).unwrap();
         assert_eq!(again[..3], ["downbeat", "sweep", "--out"]);
+    }
+
+    #[test]
+    fn a_sweep_goes_on_in_the_directory_that_is_named_wherever_it_was_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let started = ["downbeat", "sweep", "--out", "elsewhere", "--out=there", "null"].map(OsString::from);
+        Store::open(Some(directory.path().to_owned()), "h", &started).unwrap();
+        let again = arguments(directory.path()).unwrap();
+        assert_eq!(again[..3], ["downbeat", "sweep", "null"]);
+        assert_eq!(again[3..], [OsString::from("--out"), directory.path().into()]);
+    }
+
+    #[test]
+    fn a_sweep_that_was_killed_while_it_wrote_its_plan_can_begin() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(".plan.json.partial"), "{").unwrap();
+        assert!(open(directory.path(), "h").is_ok());
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! Drafts: a directory appears whole or not at all, whatever fails.
+
 use super::*;
 use crate::storage::{SimulatedDisk, Trouble};
 
