@@ -7,6 +7,7 @@ pub mod exit;
 pub mod figures;
 pub mod flame;
 pub mod format;
+pub mod gate;
 pub mod inert;
 pub mod judged;
 pub mod limit;
