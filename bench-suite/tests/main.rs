@@ -12,3 +12,4 @@ mod records;
 mod runs;
 mod searches;
 mod sending;
+mod stored;

@@ -3,6 +3,8 @@
 mod examples;
 mod golden;
 mod hostile;
+mod inert;
+mod payloads;
 mod schema;
 mod searches;
 mod store;
