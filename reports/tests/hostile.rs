@@ -24,8 +24,8 @@ pub(crate) fn poison(record: &TrialRecord, with: &str) -> TrialRecord {
     poisoned.origins = poisoned.settings.clone();
     poisoned.environment = poisoned.settings.clone();
     poisoned.integrity.input = [(with.to_owned(), 3)].into();
-    // A `;` starts a frame, which is structure of its own.
-    let with = with.replace(';', ",");
+    // A `;` starts a frame unless a space follows, which is structure of its own.
+    let with = with.replace(';', ",").trim_start().to_owned();
     poisoned.profile.folded = vec![format!("thread;{with};leaf 10"), format!("{with};b 4")];
     poisoned
 }

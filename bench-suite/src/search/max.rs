@@ -276,7 +276,10 @@ impl Climb<'_> {
             (None, Some(Stop::TooNoisy), _) => Exit::NotJudged,
             _ => Exit::Ok,
         };
-        let text = if self.request.output.json { json } else { record.render_human() };
+        let text = match self.request.output.json {
+            true => json,
+            false => super::with_report(record.render_human(), &directory.file("report.html")),
+        };
         Ok(Outcome { text, message: failure.map(|failure| format!("error: {failure}")), exit })
     }
 }

@@ -289,7 +289,10 @@ impl Run<'_> {
         let json = super::json(&self.record)?;
         self.store.write("sweep.json", json.as_bytes())?;
         self.store.write("report.html", html::search(&Found::Sweep(self.record.clone())).as_bytes())?;
-        let text = if self.request.output.json { json } else { self.record.render_human() };
+        let text = match self.request.output.json {
+            true => json,
+            false => super::with_report(self.record.render_human(), &self.store.path().join("report.html")),
+        };
         let resume = format!("continue with: downbeat resume {}", self.store.path().display());
         match stop {
             Ok(None) => Ok(Outcome::shown(text)),

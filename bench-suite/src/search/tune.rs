@@ -204,6 +204,9 @@ fn finish(
     if !request.output.json && record.recommended.is_some() {
         text.push_str(&format!("wrote    {}\n", directory.file("best.toml").display()));
     }
+    if !request.output.json {
+        text = super::with_report(text, &directory.file("report.html"));
+    }
     Ok(Outcome { text, message: failure.map(|failure| format!("error: {failure}")), exit })
 }
 

@@ -42,7 +42,10 @@ pub fn render(summary: &Summary<'_>) -> String {
     if record.warnings.len() > WARNINGS {
         let _ = writeln!(text, "- {} more warnings in the report", record.warnings.len() - WARNINGS);
     }
-    let _ = writeln!(text, "\nAgain: {}", code(&inert::short(&record.command, 1_000)));
+    if !record.warnings.is_empty() {
+        text.push('\n');
+    }
+    let _ = writeln!(text, "Again: {}", code(&inert::short(&record.command, 1_000)));
     text
 }
 
@@ -137,11 +140,14 @@ pub(crate) fn code(text: &str) -> String {
 pub(crate) fn escape(sentence: &str) -> String {
     const JOINER: char = '\u{2060}';
     let mut escaped = String::with_capacity(sentence.len());
-    for c in inert::line(sentence).chars() {
+    let line = inert::line(sentence);
+    let mut characters = line.chars().peekable();
+    while let Some(c) = characters.next() {
         match c {
             '|' => escaped.push_str("\\|"),
             '@' | '#' => escaped.extend(['\\', c, JOINER]),
-            ':' => escaped.extend([':', JOINER]),
+            ':' if characters.peek().is_some_and(|next| *next != ' ') => escaped.extend([':', JOINER]),
+            ':' => escaped.push(':'),
             '.' => escaped.push('.'),
             ',' | ';' | '%' | '(' | ')' | '\'' | '?' | '/' | '+' | '-' => escaped.push(c),
             c if c.is_ascii_punctuation() => escaped.extend(['\\', c]),

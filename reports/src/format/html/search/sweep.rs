@@ -209,7 +209,7 @@ fn heat_map(record: &SweepRecord, table: &Table, (one, other): (usize, usize), n
     };
     let (rows, columns) = (record.values[one].len(), record.values[other].len());
     let all: Vec<f64> = (0..rows)
-        .flat_map(|row| (0..columns).filter_map(move |column| Some((row, column))))
+        .flat_map(|row| (0..columns).map(move |column| (row, column)))
         .filter_map(|(row, column)| mean(row, column))
         .collect();
     let (least, most) = (all.iter().copied().fold(f64::MAX, f64::min), all.iter().copied().fold(f64::MIN, f64::max));
