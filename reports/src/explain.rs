@@ -106,7 +106,7 @@ pub struct Explanation<'r> {
     pub median: Option<&'r BatchRecord>,
     /// Total delay beyond the interval.
     pub late_by_ns: u64,
-    /// Total delay beyond the median batch's.
+    /// Total delay beyond the median batch's; where that one was late itself, beyond its processing time.
     pub excess_ns: u64,
     /// The causes, the one that explains most first; empty when nothing took longer.
     pub causes: Vec<Cause>,
@@ -119,7 +119,8 @@ impl<'r> Explanation<'r> {
     }
 
     fn against(record: &'r TrialRecord, batch: &'r BatchRecord, median: Option<&'r BatchRecord>) -> Self {
-        let mut causes = Case { record, batch, median }.causes();
+        let case = Case { record, batch, median };
+        let mut causes = case.causes();
         let all: f64 = causes.iter().map(|cause| cause.ns as f64).sum();
         for cause in &mut causes {
             cause.share = cause.ns as f64 / all.max(1.0);
@@ -128,7 +129,7 @@ impl<'r> Explanation<'r> {
             batch,
             median,
             late_by_ns: batch.total_delay_ns.saturating_sub(record.judging.interval_ns),
-            excess_ns: batch.total_delay_ns.saturating_sub(median.map_or(0, |median| median.total_delay_ns)),
+            excess_ns: case.excess_ns(),
             causes,
         }
     }

@@ -33,7 +33,7 @@ const open = async (browser, file, options) => {
 };
 
 const quiet = (name, file, opened) => {
-  const others = opened.requests.filter((url) => url !== "file://" + path.resolve(file));
+  const others = opened.requests.filter((url) => url !== "file://" + path.resolve(file) && url !== "about:blank");
   check(`${name}: loads nothing`, others.length === 0, others.join(" "));
   check(`${name}: no error on the console`, opened.problems.length === 0, opened.problems.join(" | "));
 };
@@ -78,7 +78,7 @@ const explorer = async (name, page) => {
     await page.keyboard.press("Enter");
     await page.waitForTimeout(50);
     const wanted = await page.evaluate(() => location.hash);
-    check(`${name}: Enter opens the picked batch`, /^#batch-\d+$/.test(wanted) && await page.locator(wanted.replace("#", "#")).isVisible(), wanted);
+    check(`${name}: Enter opens the picked batch`, /^#batch-\d+$/.test(wanted) && await page.locator(wanted).isVisible(), wanted);
   }
 };
 
@@ -123,7 +123,8 @@ const print = async (name, page) => {
           const visible = await worstIsVisible(opened.page);
           check(`${name}: the worst batch is visible`, visible !== false);
           await explorer(name, opened.page);
-          await opened.page.reload();
+          await opened.page.goto("about:blank");
+          await opened.page.goto("file://" + path.resolve(file));
           await drillDown(name, opened.page);
           await print(name, opened.page);
         }

@@ -56,10 +56,31 @@ impl<'r> Case<'r> {
         figure(self.batch).saturating_sub(self.usual(figure))
     }
 
+    /// The same of a time before the start. Waiting is not usual: where the median batch is late itself, all of it counts.
+    fn waiting(&self, figure: impl Fn(&BatchRecord) -> u64) -> u64 {
+        match self.median.is_some_and(|median| judged::is_late(self.record, median)) {
+            true => figure(self.batch),
+            false => self.excess(figure),
+        }
+    }
+
+    /// Total delay beyond that of a batch like the median one that did not have to wait.
+    pub(super) fn excess_ns(&self) -> u64 {
+        let median_ns = match self.median {
+            Some(median) if judged::is_late(self.record, median) => median.processing_ns,
+            Some(median) => median.total_delay_ns,
+            None => 0,
+        };
+        self.batch.total_delay_ns.saturating_sub(median_ns)
+    }
+
     /// Submitted later than usual: the host paused, the sender was late, or neither.
     fn submitted(&self) -> Vec<Cause> {
-        let excess_ns = self.excess(|batch| batch.generation_delay_ns);
+        let excess_ns = self.waiting(|batch| batch.generation_delay_ns);
         let batch = self.batch;
+        if self.queue_was_full() {
+            return Vec::new();
+        }
         let submitted_ns = batch.due_ns.saturating_add(batch.generation_delay_ns);
         let paused_ns = self.paused_ns(batch.due_ns, submitted_ns).min(excess_ns);
         let mut causes = vec![Cause::new(Kind::Host, paused_ns, format!("host paused {}", duration(paused_ns)))];
@@ -77,13 +98,25 @@ impl<'r> Case<'r> {
         causes
     }
 
+    /// Whether it could not be submitted when it was due, because others waited still.
+    fn queue_was_full(&self) -> bool {
+        let before = self.record.batches.windows(2).find(|pair| pair[1].index == self.batch.index);
+        before.is_some_and(waited) && self.batch.queue_depth > 0
+    }
+
     /// Waited for the batches before it; the first of them that did not wait itself is why.
     fn backlog(&self) -> Option<Cause> {
-        let excess_ns = self.excess(|batch| batch.scheduling_delay_ns);
+        let batch = self.batch;
+        let (mut excess_ns, mut waited_ns) =
+            (self.waiting(|batch| batch.scheduling_delay_ns), batch.scheduling_delay_ns);
+        if self.queue_was_full() {
+            excess_ns = excess_ns.saturating_add(self.waiting(|batch| batch.generation_delay_ns));
+            waited_ns = waited_ns.saturating_add(batch.generation_delay_ns);
+        }
         if excess_ns == 0 {
             return None;
         }
-        let waited = duration(self.batch.scheduling_delay_ns);
+        let waited = duration(waited_ns);
         let Some(head) = head_of_streak(self.record, self.batch) else {
             return Some(Cause::new(Kind::Start, excess_ns, format!("started {waited} after it was submitted")));
         };
@@ -219,10 +252,11 @@ fn head_of_streak<'r>(record: &'r TrialRecord, batch: &BatchRecord) -> Option<&'
     (streak > 0).then(|| &record.batches[place - streak])
 }
 
-/// Whether the second batch was submitted before the first was done.
+/// Whether the second batch was submitted before the first was done, or could not be because the queue was full.
 fn waited(pair: &[BatchRecord]) -> bool {
     let done_ns = pair[0].due_ns.saturating_add(pair[0].total_delay_ns);
-    done_ns > pair[1].due_ns.saturating_add(pair[1].generation_delay_ns)
+    let submitted_ns = pair[1].due_ns.saturating_add(pair[1].generation_delay_ns);
+    done_ns > submitted_ns || (pair[1].queue_depth > 0 && done_ns > pair[1].due_ns)
 }
 
 /// Late judged batches that did not have to wait for another, by index: the other late ones are their victims.
@@ -286,6 +320,26 @@ mod tests {
             text.contains("behind #0 and the 99 batches after it; the median batch takes 226 ms of a 200 ms"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_full_queue_is_a_backlog_also_before_the_batch_is_submitted() {
+        let mut record = holds();
+        record.batches[59] = batch(59, 0, 700 * MS);
+        let mut late = batch(60, 510 * MS, 85 * MS);
+        (late.generation_delay_ns, late.scheduling_delay_ns, late.queue_depth) = (400 * MS, 110 * MS, 3);
+        let causes = explained(record, late);
+        assert!(causes[0].0 == Kind::Backlog && causes[0].2.starts_with("waited 510 ms behind #59"), "{causes:?}");
+        assert!(!causes.iter().any(|cause| cause.0 == Kind::Submission), "{causes:?}");
+    }
+
+    #[test]
+    fn where_the_median_batch_waits_itself_waiting_is_no_less_a_cause() {
+        let record = falls_behind();
+        let median = crate::judged::median_batch(&record).unwrap();
+        let explanation = Explanation::of(&record, median);
+        assert_eq!(explanation.causes[0].kind, Kind::Backlog);
+        assert_eq!(explanation.excess_ns, median.total_delay_ns - median.processing_ns);
     }
 
     #[test]

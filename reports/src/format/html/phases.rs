@@ -142,7 +142,7 @@ fn segments(row: &Row<'_>, names: &[&str], x: Scale, top: f64) -> Markup {
 fn table(record: &TrialRecord, rows: &[Row<'_>], names: &[&str]) -> Markup {
     let busy = busy(record);
     html! {
-        div.table {
+        div.table tabindex="0" role="region" aria-label="Time by phase" {
             table {
                 thead {
                     tr {

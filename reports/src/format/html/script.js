@@ -86,7 +86,8 @@
     element("text", { class: "end", x: end, y: low + 18 }, detail, "#" + shown[shown.length - 1][0]);
     const [one, other] = [across(shown[0][0]), across(shown[shown.length - 1][0])];
     window_.setAttribute("x", one);
-    window_.setAttribute("width", Math.max(other - one, 1));
+    // All of it needs no frame.
+    window_.setAttribute("width", shown.length < batches.length ? Math.max(other - one, 1) : 0);
     cursor.setAttribute("d", `M${across(batches[place][0])} 18V${plot.dataset.bottom}`);
   };
 

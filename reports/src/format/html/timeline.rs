@@ -3,7 +3,7 @@
 use super::{delays, script, tables, text};
 use crate::format::svg::{Scale, area, line, ticks, unit};
 use crate::judged;
-use crate::quantity::{count, duration};
+use crate::quantity::{count, duration, rate_flag};
 use crate::record::{BatchRecord, Hiccup, TrialRecord};
 use crate::summary::Summary;
 use maud::{Markup, html};
@@ -132,7 +132,7 @@ fn rates(record: &TrialRecord, columns: &[Column], x: impl Fn(f64) -> f64) -> Ma
         .collect();
     let (most, fewest) = (line_of(|column| column.most_records), line_of(|column| column.fewest_records));
     html! {
-        (row_axis(y, top, RATE_TOP, RATE_BOTTOM, "records per second", |value| count(value as u64)))
+        (row_axis(y, top, RATE_TOP, RATE_BOTTOM, "records per second", |value| if value > 0.0 { rate_flag(value) } else { "0".to_owned() }))
         path.rate-line d=(line(&most)) {}
         @if fewest != most { path.rate-line d=(line(&fewest)) {} }
         @if !limit.is_empty() { path.limit-line d=(line(&limit)) {} }
