@@ -133,6 +133,8 @@ pub enum Listed {
     Knobs,
     /// Stored results.
     Runs,
+    /// The exit codes and what they mean.
+    ExitCodes,
 }
 
 /// `downbeat report`.
@@ -317,6 +319,7 @@ fn list(matches: &ArgMatches) -> ListRequest {
     let what = match string(matches, "what").as_str() {
         "workloads" => Listed::Workloads,
         "knobs" => Listed::Knobs,
+        "exit-codes" => Listed::ExitCodes,
         _ => Listed::Runs,
     };
     ListRequest { what, root: needed(matches, "out"), json: string(matches, "format") == "json" }

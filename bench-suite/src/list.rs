@@ -1,8 +1,9 @@
-//! `downbeat list`: workloads, knobs, stored runs.
+//! `downbeat list`: workloads, knobs, stored runs, exit codes.
 
 use crate::cli::{ListRequest, Listed};
 use crate::failure::Failure;
 use crate::settings::{KnobInfo, knobs};
+use downbeat_reports::exit::Exit;
 use downbeat_reports::inert;
 use downbeat_reports::store;
 use downbeat_reports::summary::Summary;
@@ -20,6 +21,7 @@ pub(crate) fn list(request: &ListRequest, jobs: &[&dyn Job]) -> Result<String, F
         Listed::Workloads => jobs.iter().map(|job| workload(*job)).collect(),
         Listed::Knobs => knobs().iter().map(knob).collect(),
         Listed::Runs => runs(&request.root)?,
+        Listed::ExitCodes => Exit::ALL.into_iter().map(exit_code).collect(),
     };
     if request.json {
         let objects: Vec<&Value> = entries.iter().map(|entry| &entry.object).collect();
@@ -64,6 +66,14 @@ fn knob(knob: &KnobInfo) -> Entry {
     let (name, default, range, trades) = (knob.name, knob.default, knob.range, knob.trades);
     let text = format!("{name:<25} {range}; default {default}\n{:25} {trades}{spark}\n", "");
     Entry { object, text }
+}
+
+fn exit_code(exit: Exit) -> Entry {
+    let (code, name, meaning) = (exit.code(), exit.name(), exit.meaning());
+    Entry {
+        object: json!({ "code": code, "name": name, "meaning": meaning }),
+        text: format!("{code:>3}  {name:<15}  {meaning}\n"),
+    }
 }
 
 fn runs(root: &Path) -> Result<Vec<Entry>, Failure> {

@@ -103,7 +103,7 @@ fn help_fits_on_a_screen_and_names_examples_and_exit_codes() {
         assert!(ended.stdout.lines().count() <= 40, "{arguments}: {} lines", ended.stdout.lines().count());
     }
     let help = place.run("--help").stdout;
-    for needle in ["Examples:", "downbeat run word-count", "Exit codes:", "130", "125"] {
+    for needle in ["Examples:", "downbeat run word-count", "Exit codes (", "130", "125"] {
         assert!(help.contains(needle), "{needle} is missing");
     }
     assert!(!help.contains("trial "), "the trial protocol is not for people");
@@ -114,6 +114,9 @@ fn lists_have_a_json_twin() {
     let place = Place::new();
     let workloads = place.run("list workloads --format json").json();
     assert_eq!((&workloads[0]["name"], &workloads[0]["payload"]), (&"word-count".into(), &"words-1".into()));
+    let codes = place.run("list exit-codes --format json").json();
+    assert_eq!(codes[10]["code"], 125);
+    assert!(place.run("list exit-codes").stdout.contains("\n125  not-judged"));
     let shown = place.run("list workloads").stdout;
     for workload in workloads.as_array().unwrap() {
         for value in ["name", "about", "payload"] {

@@ -1,6 +1,7 @@
 //! An explanation as text for a terminal of 80 columns.
 
 use super::Explanation;
+use crate::columns::{GUTTER, words, wrap};
 use crate::inert;
 use crate::judged;
 use crate::quantity::{bytes, count, duration, moment, percent};
@@ -9,6 +10,9 @@ use std::fmt::Write;
 
 /// A time this many times that of the median batch is marked.
 const MARKED_FACTOR: f64 = 2.0;
+
+/// Columns before the text of a cause: the gutter and its share.
+const CAUSE: usize = GUTTER + 8;
 
 /// Longest name of a stage, characters.
 const NAME: usize = 24;
@@ -96,14 +100,15 @@ fn causes(text: &mut String, record: &TrialRecord, explanation: &Explanation<'_>
     for (number, cause) in explanation.causes.iter().enumerate() {
         let name = if number == 0 { "cause" } else { "" };
         let share = if cause.at_most { format!("≤ {}", percent(cause.share)) } else { percent(cause.share) };
-        let _ = writeln!(text, "{name:<8} {share:>6}  {}", cause.text);
+        let _ = writeln!(text, "{name:GUTTER$}{share:>6}  {}", wrap(&cause.text, " ", CAUSE, CAUSE));
     }
     let advice = explanation.causes.first().and_then(|cause| cause.kind.advice());
     if let Some(advice) = advice {
-        let _ = writeln!(text, "next     {advice}");
+        text.push_str(&words("next", advice));
     }
     if let Some(steal_ns) = record.noise.steal_ns.filter(|ns| *ns > 0) {
-        let _ = writeln!(text, "host     {} of CPU time went to others during the whole trial", duration(steal_ns));
+        let stolen = format!("{} of CPU time went to others during the whole trial", duration(steal_ns));
+        text.push_str(&words("host", &stolen));
     }
     let _ = writeln!(text, "page     report.html#batch-{}", explanation.batch.index);
 }

@@ -1,19 +1,14 @@
 //! `human`: the verdict and the figures behind it for a terminal of 80 columns.
 
 use super::Options;
+use crate::columns::{GUTTER, heading, paragraph, words, wrap};
 use crate::explain::{self, Explanation};
 use crate::inert;
 use crate::judged;
-use crate::quantity::{NO_BREAK, count, duration, percent, unbroken};
+use crate::quantity::{count, duration, percent};
 use crate::record::TrialRecord;
 use crate::summary::{MissingTrial, Percentiles, Summary};
 use crate::verdict::Word;
-
-/// Columns of the terminal that everything but paths and commands fits into.
-const WIDTH: usize = 80;
-
-/// Columns before the text of each line.
-const GUTTER: usize = 9;
 
 /// Columns of the names inside the block of figures.
 const NAME: usize = 13;
@@ -61,8 +56,7 @@ pub fn render_missing(missing: &MissingTrial, options: &Options) -> String {
 }
 
 fn verdict_lines(word: Word, sentence: &str, options: &Options) -> String {
-    let name = word.as_str();
-    let column = if name.len() < GUTTER { format!("{name:GUTTER$}") } else { format!("{name}  ") };
+    let column = heading(word.as_str());
     let wrapped = wrap(sentence, " ", column.len(), GUTTER);
     let coloured = match options.colour {
         true => format!("\u{1b}[{}m{column}\u{1b}[0m", colour(word)),
@@ -160,78 +154,9 @@ fn late_batch(explanation: &Explanation<'_>) -> String {
     format!("#{} done {total} after due, took {took}: {}", batch.index, explanation.cause())
 }
 
-/// Items after an empty or named gutter, broken between items.
-fn paragraph(name: &str, items: &[String], separator: &str) -> String {
-    let wrapped = wrap(&items.join("\n"), separator, GUTTER, GUTTER);
-    format!("{name:GUTTER$}{wrapped}\n")
-}
-
 /// A name and its items inside the block of figures.
 fn figures(name: &str, items: &[String]) -> String {
     let indent = GUTTER + NAME;
     let wrapped = wrap(&items.join("\n"), "   ", indent, indent);
     format!("{:GUTTER$}{name:NAME$}{wrapped}\n", "")
-}
-
-/// A sentence after a named gutter, broken between words.
-fn words(name: &str, sentence: &str) -> String {
-    format!("{name:GUTTER$}{}\n", wrap(sentence, " ", GUTTER, GUTTER))
-}
-
-/// Joins items (parted by line ends; for words, by spaces) so that no line is wider than [`WIDTH`] unless one word is. The first line
-/// starts at column `first`, the others are indented by `indent`.
-fn wrap(text: &str, separator: &str, first: usize, indent: usize) -> String {
-    let mut wrapped = String::new();
-    let mut column = first;
-    let mut line_is_empty = true;
-    for item in items(text, separator) {
-        let width = item.chars().count();
-        let gap = separator.chars().count();
-        if !line_is_empty && column + gap + width > WIDTH {
-            wrapped.push('\n');
-            wrapped.push_str(&" ".repeat(indent));
-            column = indent;
-            line_is_empty = true;
-        }
-        if !line_is_empty {
-            wrapped.push_str(separator);
-            column += gap;
-        }
-        match width > WIDTH - indent && separator != " " {
-            true => wrapped.push_str(&wrap(&item, " ", column, indent)),
-            false => wrapped.push_str(&item),
-        }
-        column += width;
-        line_is_empty = false;
-    }
-    wrapped
-}
-
-/// The pieces between which a line may break: lines of the text, or its words with their units.
-fn items(text: &str, separator: &str) -> Vec<String> {
-    let whole = |item: &str| item.replace(NO_BREAK, " ");
-    match separator {
-        " " => unbroken(text).split(' ').filter(|word| !word.is_empty()).map(whole).collect(),
-        _ => text.split('\n').filter(|item| !item.is_empty()).map(str::to_owned).collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_break_between_words_and_never_before_a_unit() {
-        let text = format!("{} 200 ms, x", "word ".repeat(14).trim_end());
-        let wrapped = wrap(&text, " ", 9, 9);
-        assert_eq!(wrapped.lines().nth(1), Some("         200 ms, x"));
-    }
-
-    #[test]
-    fn items_longer_than_a_line_are_broken_between_words() {
-        let long = "abcd ".repeat(40);
-        let text = paragraph("", &["one".to_owned(), long.trim_end().to_owned()], " · ");
-        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
-        assert_eq!(text.matches("abcd").count(), 40);
-    }
 }
