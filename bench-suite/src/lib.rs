@@ -16,6 +16,7 @@
 mod ceiling;
 pub mod cli;
 pub mod failure;
+pub(crate) mod gate;
 mod init;
 mod jobs;
 mod list;
