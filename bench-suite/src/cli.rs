@@ -2,9 +2,11 @@
 
 mod command;
 mod file;
+mod gate;
 mod layers;
 mod search;
 
+pub use gate::{BisectRequest, GateRequest, HistoryRequest};
 pub use layers::Resolved;
 pub use search::{SearchOutput, SearchRequest, SweepRequest, TuneRequest};
 
@@ -37,6 +39,12 @@ pub enum Request {
     Tune(Box<TuneRequest>),
     /// Go on with a sweep that was stopped.
     Resume(PathBuf),
+    /// Compare two builds.
+    Gate(Box<GateRequest>),
+    /// Find the commit that made it slower.
+    Bisect(BisectRequest),
+    /// Show what gates found so far.
+    History(HistoryRequest),
     /// Send a load over TCP.
     Load(Box<LoadRequest>),
     /// List something.
@@ -138,6 +146,8 @@ pub struct ReportRequest {
     pub run: PathBuf,
     /// How stdout is rendered.
     pub output: Output,
+    /// The name of the format: gates have other ones than runs.
+    pub format: String,
 }
 
 /// `downbeat init`.
@@ -169,6 +179,9 @@ pub fn parse(
         }
         Some(("tune", matches)) => search::tune(matches, environment).map(|request| Request::Tune(Box::new(request))),
         Some(("resume", matches)) => Ok(Request::Resume(needed(matches, "directory"))),
+        Some(("gate", matches)) => gate::gate(matches, environment).map(|request| Request::Gate(Box::new(request))),
+        Some(("bisect", matches)) => Ok(Request::Bisect(gate::bisect(matches))),
+        Some(("history", matches)) => Ok(Request::History(gate::history(matches))),
         Some(("load", matches)) => load(matches, environment).map(|request| Request::Load(Box::new(request))),
         Some(("list", matches)) => Ok(Request::List(list(matches))),
         Some(("report", matches)) => Ok(Request::Report(report(matches))),
@@ -290,7 +303,7 @@ fn list(matches: &ArgMatches) -> ListRequest {
 }
 
 fn report(matches: &ArgMatches) -> ReportRequest {
-    ReportRequest { run: needed(matches, "run"), output: output(matches) }
+    ReportRequest { run: needed(matches, "run"), output: output(matches), format: string(matches, "format") }
 }
 
 fn output(matches: &ArgMatches) -> Output {

@@ -1,7 +1,7 @@
 //! What is compared: a binary, a checkout or a revision of this repository becomes a binary of its own.
 
 mod cargo;
-mod git;
+pub(super) mod git;
 mod revision;
 
 use crate::failure::Failure;

@@ -10,7 +10,9 @@ const OF_HOOKS: [&str; 4] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_
 pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     command.arg("-C").arg(directory).args(arguments).stdin(Stdio::null());
-    OF_HOOKS.iter().for_each(|name| drop(command.env_remove(name)));
+    for name in OF_HOOKS {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -18,14 +20,15 @@ pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
 pub(crate) fn run(directory: &Path, arguments: &[&str]) -> Result<String, String> {
     let output = command(directory, arguments).output().map_err(|error| format!("cannot start git: {error}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-    match output.status.success() {
-        true => Ok(text(&output.stdout)),
-        false => Err(text(&output.stderr)),
+    match (output.status.success(), text(&output.stdout), text(&output.stderr)) {
+        (true, said, _) => Ok(said),
+        (false, said, complaint) if complaint.is_empty() => Err(said),
+        (false, _, complaint) => Err(complaint),
     }
 }
 
 /// The full hash of a revision's commit in the repository of the current directory.
-pub(super) fn commit(revision: &str) -> Result<String, String> {
+pub(crate) fn commit(revision: &str) -> Result<String, String> {
     let of_commit = format!("{revision}^{{commit}}");
     run(Path::new("."), &["rev-parse", "--verify", "--end-of-options", &of_commit])
 }
