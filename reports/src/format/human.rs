@@ -12,7 +12,7 @@ use crate::verdict::Word;
 const WIDTH: usize = 80;
 
 /// Columns before the text of each line.
-const GUTTER: usize = 9;
+pub(crate) const GUTTER: usize = 9;
 
 /// Columns of the names inside the block of figures.
 const NAME: usize = 13;
@@ -172,8 +172,9 @@ fn figures(name: &str, items: &[String]) -> String {
 }
 
 /// A sentence after a named gutter, broken between words.
-fn words(name: &str, sentence: &str) -> String {
-    format!("{name:GUTTER$}{}\n", wrap(sentence, " ", GUTTER, GUTTER))
+pub(crate) fn words(name: &str, sentence: &str) -> String {
+    let column = if name.len() < GUTTER { format!("{name:GUTTER$}") } else { format!("{name}  ") };
+    format!("{column}{}\n", wrap(sentence, " ", column.len(), GUTTER))
 }
 
 /// Joins items (parted by line ends; for words, by spaces) so that no line is wider than [`WIDTH`] unless one word is. The first line

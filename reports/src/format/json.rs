@@ -17,7 +17,8 @@ pub fn render_missing(missing: &MissingTrial) -> String {
     write(&missing.object())
 }
 
-fn write(object: &impl Serialize) -> String {
+/// Any object in that layout, with a line end.
+pub(crate) fn write(object: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     let layout = LineEach { depth: 0 };
     // Writing plain data with string keys into memory cannot fail; the empty text would be refused by every reader.
