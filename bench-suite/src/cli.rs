@@ -51,6 +51,10 @@ pub enum Request {
     List(ListRequest),
     /// Render a stored result again.
     Report(ReportRequest),
+    /// Show stored runs beside one another.
+    Compare(CompareRequest),
+    /// Say why a batch was late.
+    Explain(ExplainRequest),
     /// Write a project for a job of one's own.
     Init(InitRequest),
     /// Be the process of one trial.
@@ -142,12 +146,30 @@ pub enum Listed {
 /// `downbeat report`.
 #[derive(Debug)]
 pub struct ReportRequest {
-    /// A result directory or a file with a record.
+    /// A result directory or a file with a record, of a run or a search.
     pub run: PathBuf,
     /// How stdout is rendered.
     pub output: Output,
-    /// The name of the format: gates have other ones than runs.
+}
+
+/// `downbeat compare`.
+#[derive(Debug)]
+pub struct CompareRequest {
+    /// Result directories or files with records, two or more.
+    pub runs: Vec<PathBuf>,
+    /// `human`, `json`, `html` or `markdown`.
     pub format: String,
+}
+
+/// `downbeat explain`.
+#[derive(Debug)]
+pub struct ExplainRequest {
+    /// A result directory or a file with a record.
+    pub run: PathBuf,
+    /// The batch; `None` means the one with the longest delay.
+    pub batch: Option<u64>,
+    /// JSON instead of text.
+    pub json: bool,
 }
 
 /// `downbeat init`.
@@ -185,6 +207,15 @@ pub fn parse(
         Some(("load", matches)) => load(matches, environment).map(|request| Request::Load(Box::new(request))),
         Some(("list", matches)) => Ok(Request::List(list(matches))),
         Some(("report", matches)) => Ok(Request::Report(report(matches))),
+        Some(("compare", matches)) => Ok(Request::Compare(CompareRequest {
+            runs: matches.get_many::<PathBuf>("runs").into_iter().flatten().cloned().collect(),
+            format: string(matches, "format"),
+        })),
+        Some(("explain", matches)) => Ok(Request::Explain(ExplainRequest {
+            run: needed(matches, "run"),
+            batch: matches.get_one::<u64>("batch").copied(),
+            json: string(matches, "format") == "json",
+        })),
         Some(("init", matches)) => Ok(Request::Init(InitRequest {
             directory: needed(matches, "directory"),
             downbeat_path: path(matches, "downbeat-path"),
@@ -303,7 +334,7 @@ fn list(matches: &ArgMatches) -> ListRequest {
 }
 
 fn report(matches: &ArgMatches) -> ReportRequest {
-    ReportRequest { run: needed(matches, "run"), output: output(matches), format: string(matches, "format") }
+    ReportRequest { run: needed(matches, "run"), output: output(matches) }
 }
 
 fn output(matches: &ArgMatches) -> Output {

@@ -15,6 +15,7 @@
 
 mod ceiling;
 pub mod cli;
+mod explain;
 pub mod failure;
 pub(crate) mod gate;
 mod init;
@@ -109,6 +110,8 @@ fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Fai
             let (text, exit) = report::report(&request)?;
             Ok(Outcome { text, message: None, exit })
         }
+        Request::Compare(request) => shown(report::compare(&request)?),
+        Request::Explain(request) => shown(explain::explain(&request)?),
         Request::Trial { spec, record } => {
             let exit = trial::run(&spec, &record, jobs)?;
             Ok(Outcome { text: String::new(), message: None, exit })

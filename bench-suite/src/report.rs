@@ -1,29 +1,74 @@
-//! `downbeat report`: a stored result shown again; nothing is measured.
+//! `downbeat report` and `downbeat compare`: stored results shown again; nothing is measured.
 
-use crate::cli::ReportRequest;
+use crate::cli::{CompareRequest, ReportRequest};
 use crate::failure::Failure;
 use crate::gate;
+use downbeat_reports::compare::{self, Comparison};
 use downbeat_reports::exit::Exit;
-use downbeat_reports::format::{self, Options};
-use downbeat_reports::store;
+use downbeat_reports::format::{Options, html, json};
+use downbeat_reports::record::TrialRecord;
+use downbeat_reports::search::found::{self, Found};
+use downbeat_reports::store::{self, RESULT_FILE};
 use downbeat_reports::summary::Summary;
+use std::path::{Path, PathBuf};
 
-/// The result in the format that was asked for, and the exit code that belongs to its verdict.
+/// The result in the format that was asked for, and the exit code that belongs to its verdict. Searches have no verdict.
 ///
 /// # Errors
-/// There is no result that this build can read.
+/// There is no result that this build can read, or a search has no such format.
 pub(crate) fn report(request: &ReportRequest) -> Result<(String, Exit), Failure> {
     if let Some(record) = gate::stored::find(&request.run)? {
-        return gate::stored::render(&record, &request.format);
+        return gate::stored::render(&record, request.output.format.name);
     }
-    if !format::FORMATS.iter().any(|format| format.name == request.format) {
-        let names: Vec<&str> = format::FORMATS.iter().map(|format| format.name).collect();
-        let message = format!("a run cannot be shown as {}", request.format);
-        return Err(Failure::usage(message).help(format!("its formats are {}", names.join(", "))));
+    if let Some(file) = search_file(&request.run) {
+        let format = request.output.format.name;
+        let rendered = search(&file)?.render(format);
+        return rendered.map(|text| (text, Exit::Ok)).ok_or_else(|| {
+            Failure::usage(format!("--format {format}: {} holds a search, not a run", request.run.display()))
+                .help(format!("a search has the formats {}", found::FORMATS.join(", ")))
+        });
     }
     let record = store::load(&request.run)?;
-    let summary = Summary::new(&record, request.output.must_hold)
-        .map_err(|error| Failure::environment(format!("{}: {error}", request.run.display())))?;
+    let summary = summary(&record, &request.run, request.output.must_hold)?;
     let options = Options { colour: request.output.colour, report: None };
     Ok(((request.output.format.render)(&summary, &options), summary.exit))
+}
+
+/// Runs beside one another.
+///
+/// # Errors
+/// One of them is no result that this build can read.
+pub(crate) fn compare(request: &CompareRequest) -> Result<String, Failure> {
+    let records =
+        request.runs.iter().map(|run| Ok(store::load(run)?)).collect::<Result<Vec<TrialRecord>, Failure>>()?;
+    let named = records.iter().zip(&request.runs);
+    let summaries = named.map(|(record, run)| summary(record, run, false)).collect::<Result<Vec<_>, _>>()?;
+    let comparison = Comparison::of(&summaries);
+    Ok(match request.format.as_str() {
+        "json" => json::write(&comparison),
+        "html" => html::comparison(&comparison, &summaries),
+        "markdown" => compare::render_markdown(&comparison),
+        _ => compare::render_human(&comparison),
+    })
+}
+
+fn summary<'r>(record: &'r TrialRecord, run: &Path, must_hold: bool) -> Result<Summary<'r>, Failure> {
+    Summary::new(record, must_hold).map_err(|error| Failure::environment(format!("{}: {error}", run.display())))
+}
+
+/// The record of a search in a result directory, or the path itself if it is one.
+fn search_file(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        let there = Found::FILES.iter().map(|name| path.join(name)).find(|file| file.is_file());
+        return there.filter(|_| !path.join(RESULT_FILE).is_file());
+    }
+    let name = path.file_name()?.to_str()?;
+    Found::FILES.contains(&name).then(|| path.to_owned())
+}
+
+fn search(file: &Path) -> Result<Found, Failure> {
+    let unreadable = |why: String| Failure::environment(format!("cannot read {}: {why}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    Found::parse(name, &bytes).map_err(unreadable)
 }

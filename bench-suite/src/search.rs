@@ -33,6 +33,11 @@ fn long_batches(resolved: &Resolved) -> u64 {
     Length::of(resolved, &Source::Generator).batches.unwrap_or(resolved.settings.run.batches)
 }
 
+/// A search's text, and where its page is.
+fn with_report(text: String, report: &std::path::Path) -> String {
+    format!("{}\nreport   {}\n", text.trim_end(), report.display())
+}
+
 /// A record as it is stored and printed.
 fn json(record: &impl Serialize) -> Result<String, Failure> {
     let json = serde_json::to_string_pretty(record);

@@ -67,6 +67,7 @@ static JOBS: &[&dyn Job] = &[
     &Faulty { name: "aborts", fault: |batch| if batch == BATCH { std::process::abort() } else { 0 } },
     &Faulty { name: "miscounts", fault: |batch| u64::from(batch == BATCH) },
     &Faulty { name: "crawls", fault: crawls },
+    &Faulty { name: "dawdles", fault: dawdles },
 ];
 
 fn panics(batch: u64) -> u64 {
@@ -77,6 +78,17 @@ fn panics(batch: u64) -> u64 {
 /// Three times as long as the interval of the tests.
 fn crawls(_: u64) -> u64 {
     std::thread::sleep(Duration::from_millis(60));
+    0
+}
+
+/// Batch in which an output sleeps, well after the warm-up of the tests.
+const SLOW_BATCH: u64 = 15;
+
+/// Once, for many intervals of the tests: the batches behind it have to wait.
+fn dawdles(batch: u64) -> u64 {
+    if batch == SLOW_BATCH {
+        std::thread::sleep(Duration::from_millis(300));
+    }
     0
 }
 

@@ -13,3 +13,4 @@ mod records;
 mod runs;
 mod searches;
 mod sending;
+mod stored;

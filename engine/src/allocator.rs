@@ -2,12 +2,16 @@
 //! allocation. Binaries, benches and examples declare it; libraries never do.
 
 mod counters;
+mod mimalloc;
 mod options;
 
 pub use options::{Arenas, Options, is_option};
 
+use counters::Allocations;
+use mimalloc::Mimalloc;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU8, Ordering};
+use tikv_jemallocator::Jemalloc;
 
 /// The environment variable: one of [`NAMES`], with [`UNCOUNTED`] behind it to count nothing.
 pub const VARIABLE: &str = "DOWNBEAT_ALLOCATOR";
@@ -80,13 +84,28 @@ fn parse(value: &[u8]) -> u8 {
     }
 }
 
-/// What was chosen, chosen now if nothing was.
+/// The choice that most programs run with.
+const USUAL: u8 = MIMALLOC | COUNTED;
+
+/// Whether another choice than the usual one was made, and this allocation is counted if it wants that.
 #[inline(always)]
-fn choice() -> u8 {
-    match CHOICE.load(Ordering::Relaxed) {
+fn is_ready(choice: u8, size: usize) -> bool {
+    if choice & COUNTED == 0 { choice != UNDECIDED } else { counters::count(Allocations::Other, size) }
+}
+
+/// The first allocation of the process or of a thread: decides, begins to count and counts.
+#[cold]
+fn first(size: usize) -> u8 {
+    let choice = match CHOICE.load(Ordering::Relaxed) {
         UNDECIDED => decide(),
         decided => decided,
+    };
+    if choice & COUNTED != 0 {
+        let of = if choice == USUAL { Allocations::Usual } else { Allocations::Other };
+        counters::begin(of);
+        counters::count(of, size);
     }
+    choice
 }
 
 macro_rules! dispatch {
@@ -94,47 +113,56 @@ macro_rules! dispatch {
         // SAFETY: the caller's promises are handed on; the kind never changes, so a block goes back to where it came from.
         unsafe {
             match $choice & KIND {
-                MIMALLOC => mimalloc::MiMalloc.$method($($argument),*),
-                JEMALLOC => tikv_jemallocator::Jemalloc.$method($($argument),*),
+                MIMALLOC => Mimalloc.$method($($argument),*),
+                JEMALLOC => Jemalloc.$method($($argument),*),
                 _ => System.$method($($argument),*),
             }
         }
     };
 }
 
+/// The usual choice costs one look at a variable of the thread; every other one a second look. What is rare is called last, so that
+/// nothing has to be saved for it.
+macro_rules! allocate {
+    ($size:expr, $method:ident($($argument:ident: $type:ty),*)) => {{
+        #[cold]
+        #[inline(never)]
+        unsafe fn first_of_all($($argument: $type),*) -> *mut u8 {
+            dispatch!(first($size), $method($($argument),*))
+        }
+        if counters::count(Allocations::Usual, $size) {
+            // SAFETY: the caller's promises are handed on.
+            return unsafe { Mimalloc.$method($($argument),*) };
+        }
+        let choice = CHOICE.load(Ordering::Relaxed);
+        if is_ready(choice, $size) {
+            return dispatch!(choice, $method($($argument),*));
+        }
+        // SAFETY: the caller's promises are handed on.
+        unsafe { first_of_all($($argument),*) }
+    }};
+}
+
 // SAFETY: every method hands its arguments on to an allocator that keeps the contract, always the same one.
 unsafe impl GlobalAlloc for DispatchingAllocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let choice = choice();
-        if choice & COUNTED != 0 {
-            counters::count(layout.size());
-        }
-        dispatch!(choice, alloc(layout))
+        allocate!(layout.size(), alloc(layout: Layout))
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let choice = choice();
-        if choice & COUNTED != 0 {
-            counters::count(layout.size());
-        }
-        dispatch!(choice, alloc_zeroed(layout))
+        allocate!(layout.size(), alloc_zeroed(layout: Layout))
     }
-
-    // Who has a block to give back has allocated, so what follows is decided.
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let choice = CHOICE.load(Ordering::Relaxed);
-        if choice & COUNTED != 0 {
-            counters::count(new_size);
-        }
-        dispatch!(choice, realloc(block, layout, new_size))
+        allocate!(new_size, realloc(block: *mut u8, layout: Layout, new_size: usize))
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // Who has a block to give back has allocated: it is decided.
         dispatch!(CHOICE.load(Ordering::Relaxed), dealloc(block, layout));
     }
 }

@@ -1,13 +1,17 @@
 //! Output formats: one file each, all of them functions from a summary to text.
 
-pub mod cause;
+pub mod csv;
+pub mod github;
 pub mod hgrm;
 pub mod html;
 pub mod human;
 pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod ndjson;
 mod svg;
 
-use crate::summary::Summary;
+use crate::summary::{MissingTrial, Summary};
 
 /// What the caller knows and the record does not.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +33,8 @@ pub struct Format {
     pub about: &'static str,
     /// Renders a summary. The same summary and options give the same bytes.
     pub render: fn(&Summary<'_>, &Options) -> String,
+    /// Renders a trial that left no record.
+    pub render_missing: fn(&MissingTrial, &Options) -> String,
 }
 
 /// Every format there is.
@@ -38,24 +44,63 @@ pub const FORMATS: &[Format] = &[
         extension: "txt",
         about: "the verdict and the figures behind it, for a terminal of 80 columns",
         render: human::render,
+        render_missing: human::render_missing,
     },
     Format {
         name: "json",
         extension: "json",
         about: "one object: the whole record and everything derived from it",
         render: |summary, _| json::render(summary),
+        render_missing: |missing, _| json::render_missing(missing),
     },
     Format {
         name: "html",
         extension: "html",
-        about: "one self-contained report without script or network",
+        about: "one self-contained report without network, complete without its script",
         render: |summary, _| html::render(summary),
+        render_missing: human::render_missing,
     },
     Format {
         name: "hgrm",
         extension: "hgrm",
         about: "latency percentiles in milliseconds, as HdrHistogram plotters read them",
         render: |summary, _| hgrm::render(summary),
+        render_missing: human::render_missing,
+    },
+    Format {
+        name: "markdown",
+        extension: "md",
+        about: "at most 40 lines for a pull request",
+        render: |summary, _| markdown::render(summary),
+        render_missing: markdown::render_missing,
+    },
+    Format {
+        name: "csv",
+        extension: "csv",
+        about: "one line a batch, units in the names of the columns",
+        render: |summary, _| csv::render(summary),
+        render_missing: human::render_missing,
+    },
+    Format {
+        name: "ndjson",
+        extension: "ndjson",
+        about: "one event a line: the trial, its batches, the verdict",
+        render: |summary, _| ndjson::render(summary),
+        render_missing: ndjson::render_missing,
+    },
+    Format {
+        name: "junit",
+        extension: "junit.xml",
+        about: "a test suite of the verdict and what it rests on",
+        render: |summary, _| junit::render(summary),
+        render_missing: junit::render_missing,
+    },
+    Format {
+        name: "github",
+        extension: "github.txt",
+        about: "annotations of GitHub Actions",
+        render: |summary, _| github::render(summary),
+        render_missing: github::render_missing,
     },
 ];
 

@@ -18,6 +18,18 @@ pub fn is_late(record: &TrialRecord, batch: &BatchRecord) -> bool {
     batch.total_delay_ns > record.judging.interval_ns
 }
 
+/// What became of a batch, in a word or two.
+pub fn state(record: &TrialRecord, batch: &BatchRecord) -> &'static str {
+    match batch {
+        batch if batch.failure.is_some() => "failed",
+        batch if batch.wrong.is_some() => "wrong",
+        batch if batch.warmup => "warm-up",
+        batch if !batch.has_job => "no job",
+        batch if is_late(record, batch) => "late",
+        _ => "in time",
+    }
+}
+
 /// The late judged batches, the longest delay first, then the smaller index.
 pub fn late_worst_first(record: &TrialRecord) -> Vec<&BatchRecord> {
     let mut late: Vec<&BatchRecord> = batches(record).filter(|batch| is_late(record, batch)).collect();

@@ -3,7 +3,9 @@
 //! Nothing here runs or measures anything: a report is a function of a record.
 
 pub mod capacity;
+pub mod compare;
 pub mod exit;
+pub mod explain;
 pub mod figures;
 pub mod flame;
 pub mod format;

@@ -1,4 +1,6 @@
-//! Numbers as people read them: durations, counts, rates, shares and sizes, each with its unit.
+//! Numbers as people read them: durations, counts, rates, shares and sizes, each with its unit; and moments.
+
+use jiff::Timestamp;
 
 /// A duration with three significant digits: `0 s`, `850 ns`, `12.3 µs`, `4.56 ms`, `1.62 s`, `312 s`.
 pub fn duration(ns: u64) -> String {
@@ -95,6 +97,14 @@ pub fn bytes(size: u64) -> String {
         }
     }
     format!("{size} B")
+}
+
+/// A moment in UTC with milliseconds; times beyond the calendar are shown as nothing.
+pub fn moment(wall_ns: i64) -> String {
+    match Timestamp::from_nanosecond(i128::from(wall_ns)) {
+        Ok(time) => format!("{}", time.strftime("%Y-%m-%d %H:%M:%S.%3f UTC")),
+        Err(_) => "–".to_owned(),
+    }
 }
 
 /// A quantile by the name people know: `p50`, `p99`, `p99.9`.

@@ -1,5 +1,6 @@
 //! What searches found, as plain data, and how it is shown: the rate that holds, and the settings that make it hold.
 
+pub mod found;
 pub mod max;
 pub mod sweep;
 pub mod tune;

@@ -1,5 +1,6 @@
 //! The statistics that verdicts and reports rest on. Every function is pure and gives the same result for the same input.
 
+pub mod bootstrap;
 pub mod clopper_pearson;
 pub mod effects;
 pub mod harrell_davis;

@@ -4,6 +4,8 @@ mod examples;
 mod gates;
 mod golden;
 mod hostile;
+mod inert;
+mod payloads;
 mod schema;
 mod searches;
 mod store;

@@ -1,7 +1,10 @@
 //! What searches found, as text: golden files, and what the text must say in odd cases.
 
 use crate::golden::check;
+use crate::payloads::{HARMLESS, HOSTILE};
+use crate::tags::{Tag, tokenize};
 use downbeat_reports::capacity::CostModel;
+use downbeat_reports::search::found::Found;
 use downbeat_reports::search::max::{KneePoint, MaxRecord, Sustained};
 use downbeat_reports::search::sweep::{CellResult, Response, SweepRecord, WorkloadSweep};
 use downbeat_reports::search::tune::{Arm, Frontier, KnobEffect, Ranked, TuneRecord};
@@ -180,4 +183,83 @@ fn values_are_shown_by_the_kind_of_goal() {
     assert_eq!(of("max rate, late<1%").show(1e6), "1,000,000 rec/s");
     assert_eq!(of("min p99 at 100k/s, late<1%").show(2e8), "200 ms");
     assert_eq!(of("min threads that hold 50k/s").show(2.0), "2 threads");
+}
+
+/// Each search with this text in every string from outside.
+fn poisoned(with: &str) -> [Found; 3] {
+    let text = || with.to_owned();
+    let map = || BTreeMap::from([(text(), text())]);
+    let mut max = found();
+    (max.workload, max.run, max.command) = (text(), text(), text());
+    (max.limits, max.spoiled, max.settings, max.environment) = (vec![text()], vec![text()], map(), map());
+    let mut swept = sweep();
+    (swept.command, swept.hash, swept.knobs) = (text(), text(), vec![text(), text()]);
+    swept.values = vec![vec![text(), text()], vec![text(), text()]];
+    (swept.settings, swept.environment, swept.skipped) = (map(), map(), vec![text()]);
+    swept.workloads[0].workload = text();
+    swept.workloads[0].refused = vec![(text(), text())];
+    swept.workloads[0].cells[0].failures = vec![text()];
+    let mut tune = tuned();
+    (tune.workload, tune.run, tune.command, tune.refuted_by) = (text(), text(), text(), Some(text()));
+    (tune.settings, tune.environment, tune.ranking[0].values, tune.arms[1].changes) = (map(), map(), map(), map());
+    (tune.effects[0].knob, tune.effects[0].best, tune.effects[0].worst) = (text(), text(), text());
+    (tune.findings, tune.not_tried, tune.failures) = (vec![text()], vec![text()], vec![text()]);
+    (tune.arms[0].name, tune.arms[0].given_up) = (text(), Some(text()));
+    [Found::Max(max), Found::Sweep(swept), Found::Tune(tune)]
+}
+
+#[test]
+fn hostile_text_leaves_the_structure_of_the_pages_of_searches() {
+    let structure = |found: &Found| -> Vec<(String, Vec<String>)> {
+        let names = |tag: Tag| (tag.name, tag.attributes.into_iter().map(|(name, _)| name).collect());
+        tokenize(&found.render("html").unwrap()).into_iter().map(names).collect()
+    };
+    let plain = poisoned(HARMLESS).map(|found| structure(&found));
+    for with in HOSTILE {
+        for (found, plain) in poisoned(with).iter().zip(&plain) {
+            assert!(structure(found) == *plain, "{}: {with:?}", found.file());
+            for format in ["human", "markdown", "json"] {
+                let text = found.render(format).unwrap();
+                let active = |c: &char| (c.is_control() && *c != '\n') || *c == '\u{202e}';
+                assert_eq!(text.chars().find(active), None, "{} as {format}: {with:?}", found.file());
+            }
+        }
+    }
+}
+
+#[test]
+fn searches_are_read_back_as_they_were_and_checked() {
+    for found in poisoned(HARMLESS) {
+        let json = found.render("json").unwrap();
+        let stored = match &found {
+            // The hand-made ones have no schema of their own.
+            Found::Max(_) | Found::Tune(_) => {
+                json.replacen("\"schema\": 0", "\"schema\": 1", 1).replacen("\"schema\":0", "\"schema\":1", 1)
+            }
+            Found::Sweep(_) => json,
+        };
+        let read = Found::parse(found.file(), stored.as_bytes()).unwrap();
+        assert_eq!(read.render("html"), found.render("html"));
+        assert!(Found::parse(found.file(), b"{\"schema\":2}").unwrap_err().contains("schema 2"));
+    }
+    let mut broken = sweep();
+    broken.workloads[0].cells[0].levels = vec![0, 9];
+    let json = Found::Sweep(broken).render("json").unwrap();
+    assert!(Found::parse("sweep.json", json.as_bytes()).unwrap_err().contains("levels"));
+}
+
+#[test]
+fn pages_of_searches_have_their_plots_and_stay_small() {
+    for found in poisoned(HARMLESS) {
+        let page = found.render("html").unwrap();
+        assert!(page.len() < 100_000 && page.contains("id=\"verdict\""));
+        assert_eq!(found.render("html").unwrap(), page);
+    }
+    let mut large = sweep();
+    large.values =
+        vec![(0..10).map(|value| format!("a{value}")).collect(), (0..10).map(|value| format!("b{value}")).collect()];
+    let base = large.workloads[0].cells[0].clone();
+    large.workloads[0].cells =
+        (0..100).map(|cell| CellResult { levels: vec![cell / 10, cell % 10], ..base.clone() }).collect();
+    assert!(Found::Sweep(large).render("html").unwrap().len() < 10 << 20);
 }

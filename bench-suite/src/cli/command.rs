@@ -40,6 +40,8 @@ pub(super) fn command() -> Command {
         .subcommand(load())
         .subcommand(list())
         .subcommand(report())
+        .subcommand(compare())
+        .subcommand(explain())
         .subcommand(init())
         .subcommand(trial())
 }
@@ -318,17 +320,55 @@ fn list() -> Command {
 
 fn report() -> Command {
     Command::new("report")
-        .about("Render a stored result again, without measuring")
+        .about("Render a stored run or search again, in any format, without measuring")
+        .arg(
+            Arg::new("run").value_name("DIR").required(true).value_parser(value_parser!(PathBuf)).help(
+                "A result directory, or the result.json, max.json, sweep.json, tune.json or gate.json inside one",
+            ),
+        )
+        .arg(format())
+        .arg(switch("must-hold", "FALLS BEHIND exits with 6"))
+        .arg(colour())
+}
+
+fn compare() -> Command {
+    Command::new("compare")
+        .about("Show stored runs beside one another: what differs, and each figure with its change")
+        .after_help("Changes are against the first run, with 95 % intervals from the batches inside the runs. No pass, no fail.")
+        .arg(
+            Arg::new("runs")
+                .value_name("DIR")
+                .required(true)
+                .num_args(2..)
+                .value_parser(value_parser!(PathBuf))
+                .help("Result directories or their result.json, two or more"),
+        )
+        .arg(
+            text("format", "FORMAT", "human, json, html or markdown")
+                .default_value("human")
+                .value_parser(PossibleValuesParser::new(["human", "json", "html", "markdown"])),
+        )
+}
+
+fn explain() -> Command {
+    Command::new("explain")
+        .about("Say why a batch of a stored run was late, beside the median batch")
         .arg(
             Arg::new("run")
                 .value_name("DIR")
                 .required(true)
                 .value_parser(value_parser!(PathBuf))
-                .help("A result directory, or its result.json or gate.json"),
+                .help("A result directory or its result.json"),
         )
-        .arg(any_format())
-        .arg(switch("must-hold", "FALLS BEHIND exits with 6"))
-        .arg(colour())
+        .arg(
+            text("batch", "N", "Index of the batch [default: the one with the longest delay]")
+                .value_parser(value_parser!(u64)),
+        )
+        .arg(
+            text("format", "FORMAT", "human or json")
+                .default_value("human")
+                .value_parser(PossibleValuesParser::new(["human", "json"])),
+        )
 }
 
 fn init() -> Command {
@@ -369,18 +409,6 @@ fn format() -> Arg {
     let help = format!("What stdout gets: {} [human]", names.clone().collect::<Vec<_>>().join(", "));
     let argument = Arg::new("format").long("format").value_name("FORMAT").help(help).default_value("human");
     argument.value_parser(PossibleValuesParser::new(names)).hide_possible_values(true).hide_default_value(true)
-}
-
-/// The formats of runs and those of gates.
-fn any_format() -> Arg {
-    let mut names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
-    let of_gates = GATE_FORMATS.iter().map(|format| format.name);
-    of_gates.for_each(|name| {
-        if !names.contains(&name) {
-            names.push(name)
-        }
-    });
-    format().value_parser(PossibleValuesParser::new(names))
 }
 
 fn colour() -> Arg {

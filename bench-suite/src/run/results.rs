@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::plan::TrialSpec;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::flame;
-use downbeat_reports::format::{Options, hgrm, html, human, json};
+use downbeat_reports::format::{Options, hgrm, html};
 use downbeat_reports::record::TrialRecord;
 use downbeat_reports::store::RunDirectory;
 use downbeat_reports::summary::{MissingTrial, Summary};
@@ -71,9 +71,7 @@ pub(super) fn missing(spec: &TrialSpec, failure: &Failure, output: Output) -> Ou
         word: if matches!(exit, Exit::Internal | Exit::Broken) { Word::Broken } else { Word::NotJudged },
         exit,
     };
-    let text = match output.format.name {
-        "json" => json::render_missing(&missing),
-        _ => human::render_missing(&missing, &Options { colour: output.colour, report: None }),
-    };
+    let options = Options { colour: output.colour, report: None };
+    let text = (output.format.render_missing)(&missing, &options);
     Outcome { text, message: Some(format!("error: {failure}")), exit }
 }

@@ -12,8 +12,10 @@ use crate::settings::TrialSettings;
 use crate::signals::Signals;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::figures::{self, Figures};
+use downbeat_reports::format::html;
 use downbeat_reports::limit::Limit;
 use downbeat_reports::quantity::{duration, percent, rate};
+use downbeat_reports::search::found::Found;
 use downbeat_reports::search::max::{KneePoint, MaxRecord, SCHEMA, Sustained};
 use downbeat_reports::search::{Stop, Tried};
 use downbeat_reports::stats::percentiles::median;
@@ -266,6 +268,7 @@ impl Climb<'_> {
         let record = &self.record;
         let json = super::json(record)?;
         directory.write("max.json", json.as_bytes())?;
+        directory.write("report.html", html::search(&Found::Max(record.clone())).as_bytes())?;
         let exit = match (&failure, record.stop, self.laboratory.interrupted()) {
             (_, _, Some(exit)) => exit,
             (Some(failure), _, _) => failure.exit(),
@@ -273,7 +276,10 @@ impl Climb<'_> {
             (None, Some(Stop::TooNoisy), _) => Exit::NotJudged,
             _ => Exit::Ok,
         };
-        let text = if self.request.output.json { json } else { record.render_human() };
+        let text = match self.request.output.json {
+            true => json,
+            false => super::with_report(record.render_human(), &directory.file("report.html")),
+        };
         Ok(Outcome { text, message: failure.map(|failure| format!("error: {failure}")), exit })
     }
 }

@@ -15,7 +15,9 @@ use crate::run::{Outcome, command_line};
 use crate::settings::TrialSettings;
 use crate::signals::Signals;
 use downbeat_reports::exit::Exit;
+use downbeat_reports::format::html;
 use downbeat_reports::quantity::duration;
+use downbeat_reports::search::found::Found;
 use downbeat_reports::search::sweep::{CellResult, Response, SCHEMA, SweepRecord, WorkloadSweep};
 use downbeat_reports::stats::random::SplitMix64;
 use downbeat_reports::verdict::Word;
@@ -286,7 +288,11 @@ impl Run<'_> {
         }
         let json = super::json(&self.record)?;
         self.store.write("sweep.json", json.as_bytes())?;
-        let text = if self.request.output.json { json } else { self.record.render_human() };
+        self.store.write("report.html", html::search(&Found::Sweep(self.record.clone())).as_bytes())?;
+        let text = match self.request.output.json {
+            true => json,
+            false => super::with_report(self.record.render_human(), &self.store.path().join("report.html")),
+        };
         let resume = format!("continue with: downbeat resume {}", self.store.path().display());
         match stop {
             Ok(None) => Ok(Outcome::shown(text)),

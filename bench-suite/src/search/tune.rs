@@ -18,7 +18,9 @@ use crate::settings::TrialSettings;
 use crate::signals::Signals;
 use confirm::Confirmation;
 use downbeat_reports::exit::Exit;
+use downbeat_reports::format::html;
 use downbeat_reports::quantity::duration;
+use downbeat_reports::search::found::Found;
 use downbeat_reports::search::tune::{SCHEMA, TuneRecord};
 use downbeat_reports::store::RunDirectory;
 use downbeat_workloads::catalog::Job;
@@ -191,6 +193,7 @@ fn finish(
     }
     let json = super::json(&record)?;
     directory.write("tune.json", json.as_bytes())?;
+    directory.write("report.html", html::search(&Found::Tune(record.clone())).as_bytes())?;
     let exit = match (&failure, laboratory.interrupted()) {
         (_, Some(exit)) => exit,
         (Some(failure), None) => failure.exit(),
@@ -200,6 +203,9 @@ fn finish(
     let mut text = if request.output.json { json } else { record.render_human() };
     if !request.output.json && record.recommended.is_some() {
         text.push_str(&format!("wrote    {}\n", directory.file("best.toml").display()));
+    }
+    if !request.output.json {
+        text = super::with_report(text, &directory.file("report.html"));
     }
     Ok(Outcome { text, message: failure.map(|failure| format!("error: {failure}")), exit })
 }

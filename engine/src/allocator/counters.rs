@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 pub(super) fn totals() -> (u64, u64) {
     let (mut allocations, mut bytes) = (0, 0);
     let mut next = COUNTERS.load(Ordering::Acquire);
-    // SAFETY: the list holds counters that were leaked by `own_counters` and are never freed.
+    // SAFETY: the list holds counters that were leaked by `begin` and are never freed.
     while let Some(counters) = unsafe { next.as_ref() } {
         allocations += counters.allocations.load(Ordering::Relaxed);
         bytes += counters.bytes.load(Ordering::Relaxed);
@@ -25,37 +25,46 @@ struct Counters {
     next: AtomicPtr<Counters>,
 }
 
-/// Where a thread counts for which there is no memory; nobody reads it.
-static UNLISTED: Counters =
-    Counters { allocations: AtomicU64::new(0), bytes: AtomicU64::new(0), next: AtomicPtr::new(std::ptr::null_mut()) };
-
 static COUNTERS: AtomicPtr<Counters> = AtomicPtr::new(std::ptr::null_mut());
 
 thread_local! {
-    static OWN: Cell<*const Counters> = const { Cell::new(std::ptr::null()) };
+    /// Of this thread, once it has counted; of [`Allocations::Usual`] and of [`Allocations::Other`].
+    static USUAL: Cell<*const Counters> = const { Cell::new(std::ptr::null()) };
+    static OTHER: Cell<*const Counters> = const { Cell::new(std::ptr::null()) };
 }
 
-/// Counts one allocation of the calling thread.
+/// Whose allocations are counted: a thread that counts the usual ones needs to ask nothing else to know that it may.
+#[derive(Clone, Copy)]
+pub(super) enum Allocations {
+    /// Those of the choice that most programs run with.
+    Usual,
+    /// Those of any other.
+    Other,
+}
+
+/// Counts one allocation of the calling thread; false, and nothing counted, if it has not begun to.
 #[inline(always)]
-pub(super) fn count(bytes: usize) {
-    let own = OWN.get();
+pub(super) fn count(of: Allocations, bytes: usize) -> bool {
+    let own = match of {
+        Allocations::Usual => USUAL.get(),
+        Allocations::Other => OTHER.get(),
+    };
     // SAFETY: null, or counters of this thread, which are never freed.
-    let counters = unsafe { own.as_ref() }.unwrap_or_else(own_counters);
+    let Some(counters) = (unsafe { own.as_ref() }) else { return false };
     // One writer only: a plain add, without a locked instruction.
     counters.allocations.store(counters.allocations.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     counters.bytes.store(counters.bytes.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+    true
 }
 
-/// Makes this thread's counters, straight from the system's allocator, and links them into the list for ever: threads of a
-/// trial are few, and what a thread counted must outlive it.
+/// Begins to count in the calling thread, if there is memory for it: straight from the system's allocator, linked into the list for
+/// ever, because threads of a trial are few, and what a thread counted must outlive it.
 #[cold]
-fn own_counters() -> &'static Counters {
+pub(super) fn begin(of: Allocations) {
     // SAFETY: the layout has a size.
     let memory = unsafe { System.alloc_zeroed(Layout::new::<Counters>()) }.cast::<Counters>();
     // SAFETY: null, or zeroed memory of this layout, which is valid for atomics; it is leaked.
-    let Some(counters) = (unsafe { memory.as_ref() }) else {
-        return &UNLISTED;
-    };
+    let Some(counters) = (unsafe { memory.as_ref() }) else { return };
     let place = std::ptr::from_ref(counters).cast_mut();
     let mut head = COUNTERS.load(Ordering::Acquire);
     loop {
@@ -65,6 +74,8 @@ fn own_counters() -> &'static Counters {
             Err(now) => head = now,
         }
     }
-    OWN.set(counters);
-    counters
+    match of {
+        Allocations::Usual => USUAL.set(counters),
+        Allocations::Other => OTHER.set(counters),
+    }
 }

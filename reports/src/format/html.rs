@@ -1,16 +1,23 @@
 //! `html`: one self-contained report, complete without script or network, byte-identical for the same summary.
 
+mod comparison;
 mod curve;
+mod delays;
+mod downloads;
 mod flames;
 mod method;
 mod phases;
+mod script;
+mod search;
 mod tables;
 mod theme;
 mod timeline;
 mod top;
 
+use crate::compare::Comparison;
 use crate::inert;
 use crate::quantity::bytes;
+use crate::search::found::Found;
 use crate::summary::Summary;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::borrow::Cow;
@@ -18,7 +25,7 @@ use std::borrow::Cow;
 /// Beyond this size browsers open a page slowly; the footer then says how large it is.
 const LARGE_BYTES: usize = 20 << 20;
 
-/// The whole page.
+/// The whole page of a run.
 pub fn render(summary: &Summary<'_>) -> String {
     let sections = html! {
         (top::render(summary))
@@ -27,14 +34,30 @@ pub fn render(summary: &Summary<'_>) -> String {
         (phases::render(summary))
         (tables::late(summary))
         (flames::render(summary.record))
+        (downloads::render(summary))
         (method::render(summary))
     };
-    page(summary, &sections).into_string()
+    let title = format!("{}: {}, run {}", summary.verdict.word, summary.record.workload, summary.record.run);
+    page(&title, "result.json", &sections).into_string()
 }
 
-fn page(summary: &Summary<'_>, sections: &Markup) -> Markup {
+/// The page of a search.
+pub fn search(found: &Found) -> String {
+    let (title, sections) = search::render(found);
+    page(&title, found.file(), &sections).into_string()
+}
+
+/// The page of runs beside one another.
+pub fn comparison(comparison: &Comparison, summaries: &[Summary<'_>]) -> String {
+    let names: Vec<&str> = comparison.runs.iter().map(|run| run.run.as_str()).collect();
+    let title = format!("Comparison: {}", names.join(", "));
+    page(&title, "the runs' result.json", &comparison::render(comparison, summaries)).into_string()
+}
+
+/// A page of sections, written from that file.
+fn page(title: &str, source: &str, sections: &Markup) -> Markup {
     let stylesheet = theme::stylesheet();
-    let policy = theme::content_security_policy(&stylesheet);
+    let policy = theme::content_security_policy(&stylesheet, script::SOURCE);
     let size = sections.0.len();
     html! {
         (DOCTYPE)
@@ -44,18 +67,20 @@ fn page(summary: &Summary<'_>, sections: &Markup) -> Markup {
                 meta http-equiv="Content-Security-Policy" content=(policy);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (summary.verdict.word) ": " (text(&summary.record.workload)) ", run " (text(&summary.record.run)) }
-                // The stylesheet is this crate's own text, without any `<`; escaping would change what the policy's hash covers.
+                title { (text(title)) }
+                // Stylesheet and script are this crate's own text, without any `</`; escaping would change what the policy's hashes cover.
                 style { (PreEscaped(stylesheet)) }
             }
             body {
                 main {
                     (sections)
                     footer {
-                        "Written by downbeat from result.json; nothing was measured for it. It loads nothing and runs no script."
+                        "Written by downbeat from " (source) "; nothing was measured for it. It loads nothing, and is complete without its script."
                         @if size > LARGE_BYTES { " It is " (bytes(size as u64)) " large." }
+                        " " (script::theme_button())
                     }
                 }
+                script { (PreEscaped(script::SOURCE)) }
             }
         }
     }

@@ -1,10 +1,11 @@
 //! `human`: the verdict and the figures behind it for a terminal of 80 columns.
 
-use super::{Options, cause};
+use super::Options;
+use crate::explain::{self, Explanation};
 use crate::inert;
 use crate::judged;
 use crate::quantity::{NO_BREAK, count, duration, percent, unbroken};
-use crate::record::{BatchRecord, TrialRecord};
+use crate::record::TrialRecord;
 use crate::summary::{MissingTrial, Percentiles, Summary};
 use crate::verdict::Word;
 
@@ -37,7 +38,7 @@ pub fn render(summary: &Summary<'_>, options: &Options) -> String {
         text.push_str(&figures("", &[floor]));
     }
     text.push_str(&figures("batch time", &batch_time(record)));
-    let late: Vec<String> = cause::late(record, WORST).iter().map(|(batch, cause)| late_batch(batch, cause)).collect();
+    let late: Vec<String> = explain::late(record, WORST).iter().map(late_batch).collect();
     for (position, line) in late.into_iter().enumerate() {
         let name = if position == 0 { "late" } else { "" };
         text.push_str(&figures(name, &[line]));
@@ -153,9 +154,10 @@ fn batch_time(record: &TrialRecord) -> Vec<String> {
     times.into_iter().map(|(name, ns)| format!("{} {}", inert::short(name, 24), percent(ns as f64 / total))).collect()
 }
 
-fn late_batch(batch: &BatchRecord, cause: &str) -> String {
-    let total = duration(batch.total_delay_ns);
-    format!("#{} done {total} after due, took {}: {cause}", batch.index, duration(batch.processing_ns))
+fn late_batch(explanation: &Explanation<'_>) -> String {
+    let batch = explanation.batch;
+    let (total, took) = (duration(batch.total_delay_ns), duration(batch.processing_ns));
+    format!("#{} done {total} after due, took {took}: {}", batch.index, explanation.cause())
 }
 
 /// Items after an empty or named gutter, broken between items.

@@ -17,10 +17,19 @@ pub fn render_missing(missing: &MissingTrial) -> String {
     write(&missing.object())
 }
 
-/// Any object in that layout, with a line end.
-pub(crate) fn write(object: &impl Serialize) -> String {
+/// An object as it is stored and printed, inert for terminals, with a line end.
+pub fn write(object: &impl Serialize) -> String {
+    write_at(object, 0)
+}
+
+/// The same on one line.
+pub(super) fn write_line(object: &impl Serialize) -> String {
+    write_at(object, LINE_DEPTH)
+}
+
+fn write_at(object: &impl Serialize, depth: usize) -> String {
     let mut bytes = Vec::new();
-    let layout = LineEach { depth: 0 };
+    let layout = LineEach { depth };
     // Writing plain data with string keys into memory cannot fail; the empty text would be refused by every reader.
     let written = object.serialize(&mut Serializer::with_formatter(&mut bytes, layout));
     debug_assert!(written.is_ok());

@@ -100,6 +100,24 @@ const LISTED: usize = 12;
 const INTERACTIONS: usize = 5;
 
 impl SweepRecord {
+    /// Whether each cell has a known level of each knob.
+    ///
+    /// # Errors
+    /// In words, for a record that was not written by a sweep.
+    pub fn check(&self) -> Result<(), String> {
+        if self.knobs.len() != self.values.len() {
+            return Err("its knobs and their values differ in number".to_owned());
+        }
+        let fits = |cell: &CellResult| {
+            let known = cell.levels.iter().zip(&self.values).all(|(level, values)| *level < values.len());
+            cell.levels.len() == self.knobs.len() && known
+        };
+        match self.workloads.iter().flat_map(|sweep| &sweep.cells).all(fits) {
+            true => Ok(()),
+            false => Err("a cell has levels that no knob has".to_owned()),
+        }
+    }
+
     /// The text for people.
     pub fn render_human(&self) -> String {
         let mut text = String::new();

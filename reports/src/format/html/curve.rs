@@ -1,5 +1,6 @@
 //! The percentile curve on an axis of log(1/(1−p)), dotted where too few batches lie beyond.
 
+use crate::compare;
 use crate::format::svg::{Scale, area, line, ticks, unit};
 use crate::judged;
 use crate::quantity::{count, duration, percent, quantile};
@@ -16,6 +17,12 @@ const BOTTOM: f64 = 286.0;
 
 /// Points of the curve.
 const STEPS: usize = 240;
+
+/// Points of the band round it.
+const BAND_STEPS: usize = 48;
+
+/// Seed of the resampled runs: the same record gives the same band.
+const SEED: u64 = 0x6c61_7465_6e63_7900;
 
 /// The axis goes this much beyond what is supported (2 is from 90 % to 99.9 %), to at least 99.9 % and at most 99.9999 %.
 const NINES_BEYOND: f64 = 2.0;
@@ -48,13 +55,52 @@ fn figure(summary: &Summary<'_>, histogram: &Histogram<u64>) -> Markup {
                 span.key { svg viewBox="0 0 24 12" aria-hidden="true" { path.curve d="M1 6H23" {} } "latency" }
                 span.key { svg viewBox="0 0 24 12" aria-hidden="true" { path.curve-thin d="M1 6H23" {} } "rests on too few batches" }
                 span.key { svg viewBox="0 0 24 12" aria-hidden="true" { rect.floor-area x="2" y="2" width="20" height="8" {} } "waiting for the batch to close: only a shorter interval lowers it" }
+                span.key { svg viewBox="0 0 24 12" aria-hidden="true" { rect.band x="2" y="2" width="20" height="8" {} } "95 % interval, batches drawn anew" }
             }
             figcaption {
                 (count(histogram.len())) " records of " (count(judged)) " batches · supported to "
                 (quantile(summary.latency.supported_to))
+                " · the band draws blocks of neighbouring batches anew and takes the records of a batch as evenly spread over its interval"
+            }
+        }
+        (floor(summary, histogram))
+    }
+}
+
+/// What nobody needs to tune code for.
+fn floor(summary: &Summary<'_>, histogram: &Histogram<u64>) -> Markup {
+    let (waited_ns, mean_ns) = (summary.record.judging.interval_ns as f64 / 2.0, histogram.mean());
+    html! {
+        @if waited_ns > 0.0 && mean_ns >= waited_ns {
+            p.lead {
+                "Of the mean latency of " (duration(mean_ns as u64)) ", " (duration(waited_ns as u64)) " (" (percent(waited_ns / mean_ns))
+                ") is waiting for the batch to close, which the interval alone explains."
             }
         }
     }
+}
+
+/// Ends of the 95 % interval of the latency at ascending quantiles: the histogram's value, widened as resampled batches vary.
+fn bands(summary: &Summary<'_>, histogram: &Histogram<u64>, quantiles: &[f64]) -> Option<Vec<(f64, f64)>> {
+    let mixture = compare::mixture(summary)?;
+    let bands = mixture.bands(quantiles, SEED)?;
+    let estimates = mixture.estimates(quantiles);
+    let at = |((quantile, estimate), (low, high)): ((&f64, f64), (f64, f64))| {
+        let scale = histogram.value_at_quantile(*quantile) as f64 / estimate.max(1.0);
+        (low * scale, high * scale)
+    };
+    Some(quantiles.iter().zip(estimates).zip(bands).map(at).collect())
+}
+
+/// The band as a closed path; nothing where there are too few batches.
+fn band(summary: &Summary<'_>, histogram: &Histogram<u64>, supported: f64, x: Scale, y: Scale) -> Markup {
+    let places: Vec<f64> = (0..=BAND_STEPS).map(|step| supported * step as f64 / BAND_STEPS as f64).collect();
+    let quantiles: Vec<f64> = places.iter().map(|at| 1.0 - 10_f64.powf(-at)).collect();
+    let Some(bands) = bands(summary, histogram, &quantiles) else { return html! {} };
+    let lower = places.iter().zip(&bands).map(|(at, (low, _))| (x.at(*at), y.at(*low)));
+    let upper = places.iter().zip(&bands).map(|(at, (_, high))| (x.at(*at), y.at(*high)));
+    let round: Vec<(f64, f64)> = lower.chain(upper.rev()).collect();
+    html! { path.band d={ (line(&round)) "Z" } {} }
 }
 
 fn plot(summary: &Summary<'_>, histogram: &Histogram<u64>) -> Markup {
@@ -77,6 +123,7 @@ fn plot(summary: &Summary<'_>, histogram: &Histogram<u64>) -> Markup {
             rect.unsupported x=(unit(x.at(supported))) y=(unit(TOP)) width=(unit(RIGHT - x.at(supported))) height=(unit(BOTTOM - TOP)) {}
             (axes(x, y, end, top_ns))
             path.floor-area d=(area(&steps(0.0, end, floor), BOTTOM)) {}
+            (band(summary, histogram, supported, x, y))
             path.curve d=(line(&steps(0.0, supported, point))) {}
             path.curve-thin d=(line(&steps(supported, end, point))) {}
             text x=(unit(x.at(supported) + 8.0)) y=(unit(TOP + 16.0)) { "too few batches" }
@@ -131,21 +178,33 @@ fn table(summary: &Summary<'_>) -> Markup {
         Some(ns) => format!("({}) too few batches", duration(ns)),
     };
     let by_batch = rows(&summary.total_delay);
+    let quantiles = rows(&summary.latency).map(|(_, quantile, _)| quantile);
+    let bands = summary.histogram.as_ref().and_then(|histogram| bands(summary, histogram, &quantiles));
+    let interval = |place: usize, quantile: f64| {
+        let supported = quantile <= summary.latency.supported_to + 1e-9;
+        match bands.as_ref().and_then(|bands| bands.get(place)).filter(|_| supported) {
+            Some((low, high)) => format!("[{}, {}]", duration(*low as u64), duration(*high as u64)),
+            None => "–".to_owned(),
+        }
+    };
     html! {
-        div.table {
+        div.table tabindex="0" role="region" aria-label="Percentiles" {
             table {
-                thead { tr { th { "Percentile" } th.number { "Latency, by record" } th.number { "Total delay, by batch" } } }
+                thead { tr { th { "Percentile" } th.number { "Latency, by record" } th.number { "95 % interval" } th.number { "Total delay, by batch" } } }
                 tbody {
-                    @for ((name, quantile, latency), (_, _, delay)) in rows(&summary.latency).into_iter().zip(by_batch) {
-                        tr {
+                    @for (place, ((name, quantile, latency), (_, _, delay))) in rows(&summary.latency).into_iter().zip(by_batch).enumerate() {
+                        @let is_grey = quantile > summary.latency.supported_to + 1e-9;
+                        tr class=[is_grey.then_some("grey")] {
                             td { (name) }
                             td.number { (cell(quantile, latency, summary.latency.supported_to)) }
+                            td.number { (interval(place, quantile)) }
                             td.number { (cell(quantile, delay, summary.total_delay.supported_to)) }
                         }
                     }
                     tr {
                         td { "max" }
                         td.number { (cell(0.0, summary.latency.max, 1.0)) }
+                        td.number { "–" }
                         td.number { (cell(0.0, summary.total_delay.max, 1.0)) }
                     }
                 }

@@ -116,7 +116,7 @@ fn class(bar: &Bar) -> String {
 fn ranking_table(ranked: &[Function], all: u64) -> Markup {
     let share = |samples: u64| percent(samples as f64 / all.max(1) as f64);
     html! {
-        div.table {
+        div.table tabindex="0" role="region" aria-label="Functions by their own samples" {
             table {
                 thead { tr { th { "Function" } th.number { "Own samples" } th.number { "Own" } th.number { "With callees" } } }
                 tbody {

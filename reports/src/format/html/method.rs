@@ -53,7 +53,7 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
 
 fn settings(record: &TrialRecord) -> Markup {
     html! {
-        div.table {
+        div.table tabindex="0" role="region" aria-label="Settings" {
             table {
                 thead { tr { th { "Setting" } th { "Value" } th { "From" } } }
                 tbody {

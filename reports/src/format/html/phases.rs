@@ -43,6 +43,7 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
                 @let names = phase_names(&rows);
                 figure { (bars(summary.record, &rows, &names)) }
                 (table(summary.record, &rows, &names))
+                (skew(summary.record))
             }
         }
     }
@@ -81,10 +82,13 @@ fn phase_names<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
     names
 }
 
+/// Number of the fill of a phase; the first fill is waiting's own.
+pub(super) fn fill(number: usize) -> usize {
+    if number == 0 { 0 } else { 1 + (number - 1) % (SEGMENTS.len() - 1) }
+}
+
 fn class(number: usize) -> String {
-    // The first fill is waiting's own.
-    let fill = if number == 0 { 0 } else { 1 + (number - 1) % (SEGMENTS.len() - 1) };
-    format!("segment s{fill}")
+    format!("segment s{}", fill(number))
 }
 
 fn bars(record: &TrialRecord, rows: &[Row<'_>], names: &[&str]) -> Markup {
@@ -138,7 +142,7 @@ fn segments(row: &Row<'_>, names: &[&str], x: Scale, top: f64) -> Markup {
 fn table(record: &TrialRecord, rows: &[Row<'_>], names: &[&str]) -> Markup {
     let busy = busy(record);
     html! {
-        div.table {
+        div.table tabindex="0" role="region" aria-label="Time by phase" {
             table {
                 thead {
                     tr {
@@ -172,6 +176,26 @@ fn table(record: &TrialRecord, rows: &[Row<'_>], names: &[&str]) -> Markup {
         }
         p.keys {
             "Workers busy: share of " (record.judging.threads) " threads × processing time over all judged batches, by stage; the rest is idle."
+        }
+    }
+}
+
+/// How even the tasks of a stage are, and how many cores' worth of work there was.
+fn skew(record: &TrialRecord) -> Markup {
+    let mut skews: Vec<(f64, u64)> =
+        judged::batches(record).filter_map(|batch| Some((batch.skew?, batch.index))).collect();
+    skews.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let middle = skews.get(skews.len().saturating_sub(1) / 2);
+    let busy_ns: f64 = judged::batches(record).flat_map(|batch| &batch.busy).map(|stage| stage.ns as f64).sum();
+    let processing_ns: f64 = judged::batches(record).map(|batch| batch.processing_ns as f64).sum();
+    html! {
+        p.keys {
+            @if processing_ns > 0.0 {
+                "While a batch was processed, " (format!("{:.2}", busy_ns / processing_ns)) " of " (record.judging.threads) " workers were busy on average. "
+            }
+            @if let (Some((middle, _)), Some((worst, index))) = (middle, skews.last()) {
+                "Longest ÷ median task of the widest stage: " (format!("{middle:.2}")) " in the median batch, " (format!("{worst:.2}")) " in batch " (index) "."
+            }
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Tables of batches: the late ones with their causes, and all of them as the data of the plot. Each batch is linked as `#batch-N`.
+//! Tables of batches: the late ones, each with a drill-down that opens, and all of them as the data of the plot. Each batch is linked as
+//! `#batch-N`.
 
 use super::text;
-use crate::format::cause;
+use crate::explain::{self, Explanation};
+use crate::format::svg::unit;
 use crate::judged;
-use crate::quantity::{count, duration};
+use crate::quantity::{count, duration, moment, percent};
 use crate::record::{BatchRecord, TrialRecord};
 use crate::summary::Summary;
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 /// Late batches that are shown with their causes.
@@ -15,22 +16,26 @@ const LATE: usize = 20;
 /// Batches in the table of all; a report of 10,000 batches stays below 3 MB.
 const ALL: usize = 2_000;
 
+/// A time this many times that of the median batch is marked.
+const MARKED_FACTOR: f64 = 2.0;
+
 pub(super) fn late(summary: &Summary<'_>) -> Markup {
     let record = summary.record;
-    let late = judged::late_worst_first(record);
-    let shown = cause::late(record, LATE);
+    let late = judged::late_worst_first(record).len();
+    let shown = explain::late(record, LATE);
     let troubled = troubled(record);
     html! {
         section id="late" {
             h2 { "Late batches" }
-            @if late.is_empty() {
+            @if late == 0 {
                 p.lead { "None of the judged batches was late." }
             } @else {
                 p.lead {
-                    @if late.len() > shown.len() { "The " (shown.len()) " worst of " (count(late.len() as u64)) ". " }
-                    "Causes compare with the median batch."
+                    @if late > shown.len() { "The " (shown.len()) " worst of " (count(late as u64)) ". " }
+                    "Each opens: what it did beside the median batch, and its causes by the share of the excess that they explain. "
+                    (streaks(record, late))
                 }
-                (late_table(record, &shown))
+                @for explanation in &shown { (drill_down(record, explanation)) }
             }
             @if !troubled.is_empty() {
                 h3 { "Failed and wrong batches" }
@@ -40,37 +45,60 @@ pub(super) fn late(summary: &Summary<'_>) -> Markup {
     }
 }
 
+/// Of a streak only its first batch says why.
+fn streaks(record: &TrialRecord, late: usize) -> Markup {
+    let heads = explain::heads(record);
+    html! {
+        @if !heads.is_empty() && heads.len() < late {
+            (count(heads.len() as u64)) " of the " (count(late as u64)) " late ones waited for nobody; the others are their victims."
+        }
+    }
+}
+
 fn troubled(record: &TrialRecord) -> Vec<&BatchRecord> {
     let is_troubled = |batch: &&BatchRecord| batch.failure.is_some() || batch.wrong.is_some();
     record.batches.iter().filter(is_troubled).take(LATE).collect()
 }
 
-fn indexes(shown: &[(&BatchRecord, String)]) -> Vec<u64> {
-    shown.iter().map(|(batch, _)| batch.index).collect()
+fn indexes(shown: &[Explanation<'_>]) -> Vec<u64> {
+    shown.iter().map(|explanation| explanation.batch.index).collect()
 }
 
-fn late_table(record: &TrialRecord, shown: &[(&BatchRecord, String)]) -> Markup {
+fn drill_down(record: &TrialRecord, explanation: &Explanation<'_>) -> Markup {
+    let batch = explanation.batch;
     html! {
-        div.table {
-            table {
-                thead {
+        details.batch id={ "batch-" (batch.index) } {
+            summary {
+                b { "#" (batch.index) } " late by " b { (duration(explanation.late_by_ns)) }
+                span.cause { (explanation.cause()) }
+            }
+            p.lead {
+                "Due " (moment(batch.time_ns)) ", done " (duration(batch.total_delay_ns)) " later: "
+                (duration(explanation.excess_ns)) " beyond the median batch. In the terminal: "
+                code { "downbeat explain " (text(&record.run)) " --batch " (batch.index) }
+            }
+            (causes(record, explanation))
+            div.pair {
+                div { (times(explanation)) }
+                div { (figures(explanation)) }
+            }
+        }
+    }
+}
+
+fn causes(record: &TrialRecord, explanation: &Explanation<'_>) -> Markup {
+    html! {
+        table.causes {
+            thead { tr { th { "Cause" } th { "What was seen" } th.number { "Share of the excess" } th { span.hidden { "Drawn" } } } }
+            tbody {
+                @for cause in &explanation.causes {
                     tr {
-                        th { "Batch" } th { "Due" } th.number { "Records" } th.number { "Waited" } th.number { "Took" }
-                        th.number { "Total" } th.number { "Late by" } th { "Likely cause" }
-                    }
-                }
-                tbody {
-                    @for (batch, cause) in shown {
-                        tr id={ "batch-" (batch.index) } {
-                            td { a href={ "#batch-" (batch.index) } { "#" (batch.index) } }
-                            td { (moment(batch.time_ns)) }
-                            td.number { (count(batch.records)) }
-                            td.number { (duration(waited_ns(batch))) }
-                            td.number { (duration(batch.processing_ns)) }
-                            td.number { (duration(batch.total_delay_ns)) }
-                            td.number { (duration(batch.total_delay_ns.saturating_sub(record.judging.interval_ns))) }
-                            td { (cause) }
-                        }
+                        td { (cause.kind.as_str()) }
+                        td { (cause.text) @if let Some(head) = cause.head.filter(|head| has_row(record, *head)) { " " a href={ "#batch-" (head) } { "#" (head) } } }
+                        td.number { @if cause.at_most { "≤ " } (percent(cause.share)) }
+                        td.drawn { svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
+                            rect.share x="0" y="1" height="8" width=(unit(100.0 * cause.share)) {}
+                        } }
                     }
                 }
             }
@@ -78,10 +106,69 @@ fn late_table(record: &TrialRecord, shown: &[(&BatchRecord, String)]) -> Markup 
     }
 }
 
-/// `late` are the batches whose ids are in the table above.
+/// Whether the table of all batches shows it.
+fn has_row(record: &TrialRecord, index: u64) -> bool {
+    record.batches.iter().take(ALL).any(|batch| batch.index == index)
+}
+
+fn times(explanation: &Explanation<'_>) -> Markup {
+    let (batch, median) = (explanation.batch, explanation.median);
+    let names: Vec<&str> =
+        judged::time_by_phase([batch].into_iter().chain(median)).into_iter().map(|(name, _)| name).collect();
+    let of = |batch: &BatchRecord, wanted: &str| {
+        judged::time_by_phase([batch]).into_iter().find(|(name, _)| *name == wanted).map_or(0, |(_, ns)| ns)
+    };
+    html! {
+        table {
+            thead { tr { th { "Time" } th.number { "this" } th.number { "median" } } }
+            tbody {
+                @for (number, name) in names.into_iter().enumerate() {
+                    @let (this_ns, usual_ns) = (of(batch, name), median.map(|median| of(median, name)));
+                    tr {
+                        td {
+                            svg.swatch viewBox="0 0 10 10" aria-hidden="true" { rect class={ "segment s" (super::phases::fill(number)) } width="10" height="10" {} }
+                            (text(name))
+                        }
+                        td.number { (marked(this_ns, usual_ns)) }
+                        td.number { (usual_ns.map_or_else(|| "–".to_owned(), duration)) }
+                    }
+                }
+                tr {
+                    td { "total delay" }
+                    td.number { (duration(batch.total_delay_ns)) }
+                    td.number { (median.map_or_else(|| "–".to_owned(), |median| duration(median.total_delay_ns))) }
+                }
+            }
+        }
+    }
+}
+
+/// A time, with its factor where it stands out.
+fn marked(this_ns: u64, usual_ns: Option<u64>) -> Markup {
+    let factor = usual_ns.map_or(0.0, |ns| this_ns as f64 / ns.max(1) as f64);
+    html! {
+        @if (MARKED_FACTOR..10_000.0).contains(&factor) && this_ns >= 100_000 { b { (format!("{factor:.1}× ")) } }
+        (duration(this_ns))
+    }
+}
+
+fn figures(explanation: &Explanation<'_>) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Beside it" } th.number { "this" } th.number { "median" } } }
+            tbody {
+                @for (name, this, usual) in explain::figures(explanation.batch, explanation.median) {
+                    tr { td { (name) } td.number { (this) } td.number { (usual) } }
+                }
+            }
+        }
+    }
+}
+
+/// `late` are the batches whose ids are in the section above.
 fn troubled_table(troubled: &[&BatchRecord], late: &[u64]) -> Markup {
     html! {
-        div.table {
+        div.table tabindex="0" role="region" aria-label="Failed and wrong batches" {
             table {
                 thead { tr { th { "Batch" } th { "Due" } th { "What happened" } } }
                 tbody {
@@ -101,24 +188,29 @@ fn troubled_table(troubled: &[&BatchRecord], late: &[u64]) -> Markup {
     }
 }
 
-/// The data of the timeline, folded away on screen.
+/// The data of the timeline, folded away on screen. Spark's page calls the columns the same; the two totals stand side by side, because its
+/// page leaves the generation delay out.
 pub(super) fn all_batches(summary: &Summary<'_>) -> Markup {
     let record = summary.record;
-    // A row already in one of the tables of late and troubled batches keeps its id there.
-    let mut named = indexes(&cause::late(record, LATE));
+    let interval_s = record.judging.interval_ns as f64 / 1e9;
+    // A row already among the late and troubled batches keeps its id there.
+    let mut named = indexes(&explain::late(record, LATE));
     named.extend(troubled(record).iter().map(|batch| batch.index));
     html! {
         details {
-            summary { "Data of the plot" }
+            summary { "All batches" }
             @if record.batches.len() > ALL {
                 p.keys { "The first " (count(ALL as u64)) " of " (count(record.batches.len() as u64)) " batches; all of them are in result.json." }
             }
-            div.table {
+            p.keys {
+                "Total delay is from due to done. Without the generation delay it is what Spark's page and listener call total delay."
+            }
+            div.table tabindex="0" role="region" aria-label="All batches" {
                 table {
                     thead {
                         tr {
-                            th { "Batch" } th.number { "Records" } th.number { "Generation delay" } th.number { "Scheduling delay" }
-                            th.number { "Processing" } th.number { "Total delay" } th { "State" }
+                            th { "Batch" } th.number { "Records" } th.number { "rec/s" } th.number { "Generation delay" } th.number { "Scheduling delay" }
+                            th.number { "Processing" } th.number { "Total delay" } th.number { "without generation" } th.number { "Waiting" } th { "State" }
                         }
                     }
                     tbody {
@@ -126,11 +218,14 @@ pub(super) fn all_batches(summary: &Summary<'_>) -> Markup {
                             tr id=[(!named.contains(&batch.index)).then(|| format!("batch-{}", batch.index))] {
                                 td { "#" (batch.index) }
                                 td.number { (count(batch.records)) }
+                                td.number { (rate_number(batch.records, interval_s)) }
                                 td.number { (duration(batch.generation_delay_ns)) }
                                 td.number { (duration(batch.scheduling_delay_ns)) }
                                 td.number { (duration(batch.processing_ns)) }
                                 td.number { (duration(batch.total_delay_ns)) }
-                                td { (state(record, batch)) }
+                                td.number { (duration(batch.total_delay_ns.saturating_sub(batch.generation_delay_ns))) }
+                                td.number { (count(batch.queue_depth)) }
+                                td { (judged::state(record, batch)) }
                             }
                         }
                     }
@@ -140,25 +235,10 @@ pub(super) fn all_batches(summary: &Summary<'_>) -> Markup {
     }
 }
 
-fn state(record: &TrialRecord, batch: &BatchRecord) -> &'static str {
-    match batch {
-        batch if batch.failure.is_some() => "failed",
-        batch if batch.wrong.is_some() => "wrong",
-        batch if batch.warmup => "warm-up",
-        batch if !batch.has_job => "no job",
-        batch if judged::is_late(record, batch) => "late",
-        _ => "in time",
-    }
-}
-
-fn waited_ns(batch: &BatchRecord) -> u64 {
-    batch.generation_delay_ns.saturating_add(batch.scheduling_delay_ns)
-}
-
-/// A moment in UTC with milliseconds; times beyond the calendar are shown as nothing.
-pub(super) fn moment(wall_ns: i64) -> String {
-    match Timestamp::from_nanosecond(i128::from(wall_ns)) {
-        Ok(time) => format!("{}", time.strftime("%Y-%m-%d %H:%M:%S.%3f UTC")),
-        Err(_) => "–".to_owned(),
+/// Records per second of a batch, without the unit, which is in the column's name.
+fn rate_number(records: u64, interval_s: f64) -> String {
+    match interval_s > 0.0 {
+        true => count((records as f64 / interval_s).round() as u64),
+        false => "–".to_owned(),
     }
 }

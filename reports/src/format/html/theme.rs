@@ -23,8 +23,14 @@ const COLOURS: &[(&str, &str, &str)] = &[
 /// Fills of segments and frames, the same in both themes, always under [`SEGMENT_TEXT`] and with an outline.
 pub(super) const SEGMENTS: [&str; 7] = ["#cfd4d8", "#a9d0ee", "#f7d08a", "#b4dfb9", "#e4c5ea", "#f6bcb0", "#d9dba0"];
 
-/// Text on [`SEGMENTS`].
+/// Steps of heat maps, light to dark, the same in both themes, always under [`SEGMENT_TEXT`].
+const HEAT: [&str; 5] = ["#f6f3e4", "#dbe6cb", "#b3d6bb", "#84c0b5", "#5ba6b3"];
+
+/// Text on [`SEGMENTS`] and [`HEAT`].
 const SEGMENT_TEXT: &str = "#1b1e21";
+
+/// The word on the button that changes the theme.
+pub(super) const BUTTON: &str = "light or dark";
 
 const RULES: &str = include_str!("style.css");
 
@@ -35,20 +41,30 @@ pub(super) fn stylesheet() -> String {
             |(name, light, night): &(&str, &str, &str)| format!("--{name}:{};", if dark { night } else { light });
         COLOURS.iter().map(value).collect()
     };
+    let heat: String = HEAT
+        .iter()
+        .enumerate()
+        .map(|(step, fill)| format!(".h{step}{{background:{fill};color:{SEGMENT_TEXT}}}"))
+        .collect();
     let segments: String =
         SEGMENTS.iter().enumerate().map(|(number, fill)| format!(".s{number}{{fill:{fill}}}")).collect();
     format!(
         ":root{{color-scheme:light dark;{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\
-         @media print{{:root{{color-scheme:light;{light}}}}}{segments}.on-segment{{fill:{SEGMENT_TEXT}}}\n{RULES}",
+         :root[data-theme=light]{{color-scheme:light;{light}}}:root[data-theme=dark]{{color-scheme:dark;{dark}}}\
+         @media print{{:root,:root[data-theme]{{color-scheme:light;{light}}}}}{heat}{segments}.on-segment{{fill:{SEGMENT_TEXT}}}\n{RULES}",
         light = variables(false),
         dark = variables(true),
     )
 }
 
-/// The policy that lets a browser load nothing and apply exactly this stylesheet.
-pub(super) fn content_security_policy(stylesheet: &str) -> String {
-    let hash = BASE64.encode(Sha256::digest(stylesheet.as_bytes()));
-    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
+/// The policy that lets a browser load nothing, apply exactly this stylesheet and run exactly this script.
+pub(super) fn content_security_policy(stylesheet: &str, script: &str) -> String {
+    let hash = |text: &str| BASE64.encode(Sha256::digest(text.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
+        hash(stylesheet),
+        hash(script)
+    )
 }
 
 #[cfg(test)]
@@ -84,7 +100,7 @@ mod tests {
                 }
             }
         }
-        for fill in SEGMENTS {
+        for fill in SEGMENTS.into_iter().chain(HEAT) {
             assert!(contrast(SEGMENT_TEXT, fill) >= 4.5, "{fill}");
         }
     }
@@ -102,7 +118,10 @@ mod tests {
     #[test]
     fn policy_names_the_hash_of_the_stylesheet() {
         // printf 'a{}' | openssl dgst -sha256 -binary | base64
-        assert!(content_security_policy("a{}").contains("'sha256-X1RutGBrXCt9KkSaXMK7tHftWiRscFHOhxsS8tv8hBk='"));
+        assert!(
+            content_security_policy("a{}", "")
+                .contains("style-src 'sha256-X1RutGBrXCt9KkSaXMK7tHftWiRscFHOhxsS8tv8hBk='")
+        );
     }
 
     #[test]

@@ -1,19 +1,27 @@
 //! The plot of batches over time: processing time, waiting before the start, and the interval, which is always in view.
 
-use super::{tables, text};
+use super::{delays, script, tables, text};
 use crate::format::svg::{Scale, area, line, ticks, unit};
 use crate::judged;
-use crate::quantity::{count, duration};
-use crate::record::{BatchRecord, TrialRecord};
+use crate::quantity::{count, duration, rate_flag};
+use crate::record::{BatchRecord, Hiccup, TrialRecord};
 use crate::summary::Summary;
 use maud::{Markup, html};
 
 const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 330.0;
+const HEIGHT: f64 = 552.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 936.0;
 const TOP: f64 = 18.0;
 const BOTTOM: f64 = 286.0;
+
+/// The row of rates below.
+const RATE_TOP: f64 = 322.0;
+const RATE_BOTTOM: f64 = 402.0;
+
+/// The row of waiting batches at the bottom.
+const BACKLOG_TOP: f64 = 438.0;
+const BACKLOG_BOTTOM: f64 = 506.0;
 
 /// More batches than this share columns, each of which shows its largest values.
 const COLUMNS: usize = 440;
@@ -27,6 +35,12 @@ struct Column {
     processing_ns: u64,
     late_ns: Option<u64>,
     wrong: bool,
+    paused: bool,
+    queue_depth: u64,
+    /// Most and fewest records, because either can be what matters.
+    most_records: u64,
+    fewest_records: u64,
+    rate_limit_per_s: Option<u64>,
 }
 
 pub(super) fn render(summary: &Summary<'_>) -> Markup {
@@ -35,7 +49,7 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
         section id="batches" {
             h2 { "Batches over time" }
             p.lead {
-                "Each batch is due at the end of its interval. Done above the dashed line is done after the next one was due: late."
+                "Each batch is due at the end of its interval. Done above the dashed line is done after the next one was due: late. Below it the load is stable, above it falls behind."
             }
             @if record.batches.is_empty() {
                 p { "No batch was recorded." }
@@ -45,6 +59,8 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
                     (keys())
                     figcaption { (caption(record)) }
                 }
+                (script::explorer(record))
+                (delays::render(record))
                 (tables::all_batches(summary))
             }
         }
@@ -78,17 +94,81 @@ fn plot(summary: &Summary<'_>) -> Markup {
     let (first, last) = (columns.first().map_or(0.0, |c| c.index), columns.last().map_or(0.0, |c| c.index));
     let x = |index: f64| LEFT + 6.0 + (RIGHT - LEFT - 12.0) * ((index - first) / (last - first).max(1.0));
     html! {
-        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-labelledby="batches-title batches-desc" {
+        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-labelledby="batches-title batches-desc"
+            data-first=(unit(first)) data-left=(unit(LEFT + 6.0)) data-right=(unit(RIGHT - 6.0)) data-bottom=(unit(BACKLOG_BOTTOM)) {
             title id="batches-title" { "Processing and waiting time of each batch, against the interval" }
             desc id="batches-desc" { (description(summary)) }
             (warm_up(&columns, x))
-            (axes(y, top_ns, first, last, x))
+            (axes(y, top_ns))
             @let wait: Vec<(f64, f64)> = columns.iter().map(|column| (x(column.index), y.at(column.wait_ns as f64))).collect();
             path.wait-area d=(area(&wait, BOTTOM)) {}
             path.wait-line d=(line(&wait)) {}
             (marks(&columns, x, y))
             (interval_line(record, y))
+            (rates(record, &columns, x))
+            (backlog(&columns, x))
+            (index_axis(first, last, x))
         }
+    }
+}
+
+/// Records per second that came in, largest and smallest of each column, and the limit on them.
+fn rates(record: &TrialRecord, columns: &[Column], x: impl Fn(f64) -> f64) -> Markup {
+    let interval_s = (record.judging.interval_ns as f64 / 1e9).max(1e-9);
+    let of = |records: u64| records as f64 / interval_s;
+    let limits = || columns.iter().filter_map(|column| column.rate_limit_per_s).map(|limit| limit as f64);
+    let top = columns.iter().map(|column| of(column.most_records)).fold(1.0, f64::max);
+    // A limit far above what comes would press the rates against the axis.
+    let top = limits().filter(|limit| *limit < 3.0 * top).fold(top, f64::max) * 1.12;
+    let y = Scale::new(top, RATE_BOTTOM, RATE_TOP);
+    let line_of = |figure: fn(&Column) -> u64| -> Vec<(f64, f64)> {
+        columns.iter().map(|column| (x(column.index), y.at(of(figure(column))))).collect()
+    };
+    let limit: Vec<(f64, f64)> = columns
+        .iter()
+        .filter_map(|column| Some((x(column.index), column.rate_limit_per_s? as f64)))
+        .filter(|(_, limit)| *limit <= top)
+        .map(|(at, limit)| (at, y.at(limit)))
+        .collect();
+    let (most, fewest) = (line_of(|column| column.most_records), line_of(|column| column.fewest_records));
+    html! {
+        (row_axis(y, top, RATE_TOP, RATE_BOTTOM, "records per second", |value| if value > 0.0 { rate_flag(value) } else { "0".to_owned() }))
+        path.rate-line d=(line(&most)) {}
+        @if fewest != most { path.rate-line d=(line(&fewest)) {} }
+        @if !limit.is_empty() { path.limit-line d=(line(&limit)) {} }
+    }
+}
+
+/// Batches that waited when each was submitted.
+fn backlog(columns: &[Column], x: impl Fn(f64) -> f64) -> Markup {
+    let top = columns.iter().map(|column| column.queue_depth).max().unwrap_or(0).max(4) as f64 * 1.1;
+    let y = Scale::new(top, BACKLOG_BOTTOM, BACKLOG_TOP);
+    let points: Vec<(f64, f64)> =
+        columns.iter().map(|column| (x(column.index), y.at(column.queue_depth as f64))).collect();
+    html! {
+        (row_axis(y, top, BACKLOG_TOP, BACKLOG_BOTTOM, "waiting batches", |value| count(value as u64)))
+        path.backlog-area d=(area(&points, BACKLOG_BOTTOM)) {}
+    }
+}
+
+fn row_axis(y: Scale, top: f64, from: f64, to: f64, name: &str, show: fn(f64) -> String) -> Markup {
+    html! {
+        @for value in ticks(top, 2) {
+            @if value > 0.0 { path.grid d={ "M" (unit(LEFT)) " " (unit(y.at(value))) "H" (unit(RIGHT)) } {} }
+            text.end x=(unit(LEFT - 8.0)) y=(unit(y.at(value) + 4.0)) { (show(value)) }
+        }
+        path.axis d={ "M" (unit(LEFT)) " " (unit(to)) "H" (unit(RIGHT)) } {}
+        text x=(unit(LEFT + 6.0)) y=(unit(from - 8.0)) { (name) }
+    }
+}
+
+fn index_axis(first: f64, last: f64, x: impl Fn(f64) -> f64) -> Markup {
+    html! {
+        @for offset in ticks(last - first, 10) {
+            @let index = (first + offset).round();
+            text.middle x=(unit(x(index))) y=(unit(BACKLOG_BOTTOM + 18.0)) { (count(index as u64)) }
+        }
+        text.middle x=(unit(0.5 * (LEFT + RIGHT))) y=(unit(BACKLOG_BOTTOM + 38.0)) { "batch" }
     }
 }
 
@@ -109,7 +189,20 @@ fn column(record: &TrialRecord, batches: &[BatchRecord]) -> Column {
         processing_ns: largest(|batch| batch.processing_ns),
         late_ns: late.map(|batch| batch.total_delay_ns).max(),
         wrong: batches.iter().any(|batch| batch.failure.is_some() || batch.wrong.is_some()),
+        paused: batches.iter().any(|batch| was_paused(record, batch)),
+        queue_depth: largest(|batch| batch.queue_depth),
+        most_records: largest(|batch| batch.records),
+        fewest_records: batches.iter().map(|batch| batch.records).min().unwrap_or(0),
+        rate_limit_per_s: batches.iter().filter_map(|batch| batch.rate_limit_per_s).min(),
     }
+}
+
+/// Whether the host stood still between due and done.
+fn was_paused(record: &TrialRecord, batch: &BatchRecord) -> bool {
+    let done_ns = batch.due_ns.saturating_add(batch.total_delay_ns);
+    let overlaps =
+        |hiccup: &Hiccup| hiccup.start_ns < done_ns && hiccup.start_ns.saturating_add(hiccup.length_ns) > batch.due_ns;
+    record.noise.hiccups.iter().any(overlaps)
 }
 
 fn warm_up(columns: &[Column], x: impl Fn(f64) -> f64) -> Markup {
@@ -127,8 +220,7 @@ fn warm_up(columns: &[Column], x: impl Fn(f64) -> f64) -> Markup {
     }
 }
 
-fn axes(y: Scale, top_ns: f64, first: f64, last: f64, x: impl Fn(f64) -> f64) -> Markup {
-    let index_ticks = ticks(last - first, 10).into_iter().map(|offset| (first + offset).round());
+fn axes(y: Scale, top_ns: f64) -> Markup {
     html! {
         @for value in ticks(top_ns, 5) {
             @let at = unit(y.at(value));
@@ -136,10 +228,6 @@ fn axes(y: Scale, top_ns: f64, first: f64, last: f64, x: impl Fn(f64) -> f64) ->
             text.end x=(unit(LEFT - 8.0)) y=(unit(y.at(value) + 4.0)) { (duration(value as u64)) }
         }
         path.axis d={ "M" (unit(LEFT)) " " (unit(BOTTOM)) "H" (unit(RIGHT)) } {}
-        @for index in index_ticks {
-            text.middle x=(unit(x(index))) y=(unit(BOTTOM + 18.0)) { (count(index as u64)) }
-        }
-        text.middle x=(unit(0.5 * (LEFT + RIGHT))) y=(unit(BOTTOM + 38.0)) { "batch" }
     }
 }
 
@@ -151,6 +239,9 @@ fn marks(columns: &[Column], x: impl Fn(f64) -> f64, y: Scale) -> Markup {
             @if let Some(ns) = column.late_ns {
                 @let tip = y.at(ns as f64);
                 path.late-mark d={ "M" (unit(at - 5.5)) " " (unit(tip + 5.0)) "L" (unit(at)) " " (unit(tip - 6.0)) "L" (unit(at + 5.5)) " " (unit(tip + 5.0)) "Z" } {}
+            }
+            @if column.paused {
+                path.pause-mark d={ "M" (unit(at)) " " (unit(BOTTOM)) "v7m-2.5 0h5" } {}
             }
             @if column.wrong {
                 path.wrong-mark d={ "M" (unit(at - 4.5)) " " (unit(BOTTOM - 13.0)) "l9 9m0 -9l-9 9" } {}
@@ -176,6 +267,8 @@ fn keys() -> Markup {
             span.key { svg viewBox="0 0 24 12" aria-hidden="true" { circle.dot cx="12" cy="6" r="3" {} } "processing time" }
             span.key { svg viewBox="0 0 24 12" aria-hidden="true" { rect.wait-area x="1" y="3" width="22" height="9" {} path.wait-line d="M1 3H23" {} } "delay before the start" }
             span.key { svg viewBox="0 0 24 12" aria-hidden="true" { path.late-mark d="M8 10L12 2.5L16 10Z" {} } "late: total delay" }
+            span.key { svg viewBox="0 0 24 12" aria-hidden="true" { path.pause-mark d="M12 2v7m-2.5 0h5" {} } "the host paused" }
+            span.key { svg viewBox="0 0 24 12" aria-hidden="true" { path.limit-line d="M1 6H23" {} } "limit on the rate" }
             span.key { svg viewBox="0 0 24 12" aria-hidden="true" { path.wrong-mark d="M7.5 1.5l9 9m0 -9l-9 9" {} } "failed or wrong" }
         }
     }

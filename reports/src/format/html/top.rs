@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::judged;
-use crate::quantity::{bytes, count, duration, percent, rate, unbroken};
+use crate::quantity::{bytes, count, duration, moment, percent, rate, unbroken};
 use crate::stats::percentiles::is_supported;
 use crate::summary::Summary;
 use crate::verdict::Word;
@@ -17,7 +17,7 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
             p.origin {
                 b { (text(&record.workload)) }
                 " · " (text(&record.subject)) " · run " (text(&record.run))
-                @if let Some(batch) = record.batches.first() { " · " (super::tables::moment(batch.time_ns)) }
+                @if let Some(batch) = record.batches.first() { " · " (moment(batch.time_ns)) }
             }
             h1 class={ "word " (class) } { span aria-hidden="true" { (mark) } (verdict.word) }
             p.sentence { (unbroken(&verdict.text)) }

@@ -1,0 +1,145 @@
+// Checks of generated reports in a headless browser; started by scripts/report-browser.
+"use strict";
+const { chromium } = require("playwright-core");
+const fs = require("fs");
+const path = require("path");
+const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const argumentsLeft = process.argv.slice(2);
+let pictures = null;
+if (argumentsLeft[0] === "--pictures") [, pictures] = argumentsLeft.splice(0, 2);
+
+let failed = 0;
+let passed = 0;
+const check = (name, is, detail) => {
+  if (is) passed += 1;
+  else {
+    failed += 1;
+    console.log(`FAILED  ${name}${detail ? ": " + detail : ""}`);
+  }
+};
+
+// A page with everything that it asks for or complains about.
+const open = async (browser, file, options) => {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const requests = [];
+  const problems = [];
+  page.on("request", (request) => requests.push(request.url()));
+  page.on("console", (message) => { if (["error", "warning"].includes(message.type())) problems.push(message.text()); });
+  page.on("pageerror", (error) => problems.push(String(error)));
+  await page.goto("file://" + path.resolve(file));
+  return { context, page, requests, problems };
+};
+
+const quiet = (name, file, opened) => {
+  const others = opened.requests.filter((url) => url !== "file://" + path.resolve(file) && url !== "about:blank");
+  check(`${name}: loads nothing`, others.length === 0, others.join(" "));
+  check(`${name}: no error on the console`, opened.problems.length === 0, opened.problems.join(" | "));
+};
+
+const worstIsVisible = (page) => page.evaluate(() => {
+  const source = document.getElementById("batch-data");
+  if (!source) return null;
+  const { batches } = JSON.parse(source.textContent);
+  const late = batches.filter((batch) => batch[1] === 2);
+  if (late.length === 0) return true;
+  const plot = document.querySelector("#batches svg[data-first]");
+  const worst = late.reduce((one, other) => (other[2] + other[3] > one[2] + one[3] ? other : one));
+  const [first, last] = [batches[0][0], batches[batches.length - 1][0]];
+  const [left, right] = [Number(plot.dataset.left), Number(plot.dataset.right)];
+  const x = left + (right - left) * (worst[0] - first) / Math.max(last - first, 1);
+  const column = (right - left) / Math.min(batches.length, 440) + 2;
+  const tips = [...plot.querySelectorAll(".late-mark")].map((mark) => mark.getBBox());
+  const highest = Math.min(...tips.map((box) => box.y));
+  return tips.some((box) => Math.abs(box.x + box.width / 2 - x) <= column && box.y <= highest + 1);
+});
+
+const drillDown = async (name, page) => {
+  const summary = page.locator("details.batch > summary").first();
+  if (await summary.count() === 0) return;
+  await summary.focus();
+  await page.keyboard.press("Enter");
+  check(`${name}: a late batch opens by keyboard`, await page.locator("details.batch[open] table.causes").first().isVisible());
+};
+
+const explorer = async (name, page) => {
+  if (await page.locator("#explorer").count() === 0) return;
+  check(`${name}: the script shows its controls`, await page.locator("#explorer").isVisible());
+  const pick = page.locator("#pick");
+  await pick.focus();
+  const before = await page.locator("#readout").textContent();
+  await page.keyboard.press((await pick.inputValue()) === (await pick.getAttribute("min")) ? "ArrowRight" : "ArrowLeft");
+  check(`${name}: arrows pick another batch`, before !== await page.locator("#readout").textContent());
+  check(`${name}: and its neighbours are drawn`, await page.locator("#detail .bar-work").count() >= 2);
+  await page.locator("#worst").press("Enter");
+  await pick.focus();
+  if (await page.locator("#open").isVisible()) {
+    await page.keyboard.press("Enter");
+    await page.waitForTimeout(50);
+    const wanted = await page.evaluate(() => location.hash);
+    check(`${name}: Enter opens the picked batch`, /^#batch-\d+$/.test(wanted) && await page.locator(wanted).isVisible(), wanted);
+  }
+};
+
+const accessible = async (name, page) => {
+  // The policy lets no script in but the page's own; the debugger's console may.
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const words = found.violations.map((violation) => `${violation.id}: ${violation.nodes.slice(0, 3).map((node) => node.html.slice(0, 120)).join(" ; ")}`);
+  check(`${name}: axe-core finds nothing`, words.length === 0, words.join(" | "));
+};
+
+const narrow = async (name, page) => {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  check(`${name}: nothing sticks out at 360 px`, wide <= 0, `${wide} px`);
+};
+
+const print = async (name, page) => {
+  const directory = fs.mkdtempSync(path.join(require("os").tmpdir(), "report-"));
+  const file = path.join(directory, "report.pdf");
+  await page.pdf({ path: file, format: "A4" });
+  const first = require("child_process").spawnSync("pdftotext", ["-l", "1", file, "-"], { encoding: "utf8" });
+  if (first.error) console.log(`skipped ${name}: pdftotext is not installed`);
+  else {
+    const word = (await page.locator("h1").first().textContent()).replace(/[^A-Z ]/g, "").trim();
+    check(`${name}: the verdict is on the first printed page`, first.stdout.includes(word), first.stdout.slice(0, 80));
+  }
+  fs.rmSync(directory, { recursive: true });
+};
+
+(async () => {
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
+  for (const file of argumentsLeft) {
+    const base = path.basename(file, ".html");
+    for (const colorScheme of ["light", "dark"]) {
+      for (const width of [1200, 360]) {
+        const name = `${base}, ${colorScheme}, ${width} px`;
+        const opened = await open(browser, file, { colorScheme, viewport: { width, height: 900 } });
+        if (width === 360) await narrow(name, opened.page);
+        if (pictures) await opened.page.screenshot({ path: path.join(pictures, `${base}-${colorScheme}-${width}.png`), fullPage: true });
+        if (width === 1200) await accessible(name, opened.page);
+        if (width === 1200 && colorScheme === "light") {
+          const visible = await worstIsVisible(opened.page);
+          check(`${name}: the worst batch is visible`, visible !== false);
+          await explorer(name, opened.page);
+          await opened.page.goto("about:blank");
+          await opened.page.goto("file://" + path.resolve(file));
+          await drillDown(name, opened.page);
+          await print(name, opened.page);
+        }
+        quiet(name, file, { ...opened, requests: [...new Set(opened.requests.map((url) => url.split("#")[0]))] });
+        await opened.context.close();
+      }
+    }
+    const plain = await open(browser, file, { javaScriptEnabled: false });
+    const name = `${base}, without script`;
+    check(`${name}: complete`, await plain.page.locator("h1").count() === 1 && !(await plain.page.locator("#explorer:visible").count()));
+    await drillDown(name, plain.page);
+    quiet(name, file, plain);
+    await plain.context.close();
+  }
+  await browser.close();
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exit(failed === 0 ? 0 : 1);
+})();
