@@ -2,9 +2,11 @@
 
 mod command;
 mod file;
+mod gate;
 mod layers;
 mod search;
 
+pub use gate::{BisectRequest, GateRequest, HistoryRequest};
 pub use layers::Resolved;
 pub use search::{SearchOutput, SearchRequest, SweepRequest, TuneRequest};
 
@@ -37,6 +39,12 @@ pub enum Request {
     Tune(Box<TuneRequest>),
     /// Go on with a sweep that was stopped.
     Resume(PathBuf),
+    /// Compare two builds.
+    Gate(Box<GateRequest>),
+    /// Find the commit that made it slower.
+    Bisect(BisectRequest),
+    /// Show what gates found so far.
+    History(HistoryRequest),
     /// Send a load over TCP.
     Load(Box<LoadRequest>),
     /// List something.
@@ -195,6 +203,9 @@ pub fn parse(
         }
         Some(("tune", matches)) => search::tune(matches, environment).map(|request| Request::Tune(Box::new(request))),
         Some(("resume", matches)) => Ok(Request::Resume(needed(matches, "directory"))),
+        Some(("gate", matches)) => gate::gate(matches, environment).map(|request| Request::Gate(Box::new(request))),
+        Some(("bisect", matches)) => Ok(Request::Bisect(gate::bisect(matches))),
+        Some(("history", matches)) => Ok(Request::History(gate::history(matches))),
         Some(("load", matches)) => load(matches, environment).map(|request| Request::Load(Box::new(request))),
         Some(("list", matches)) => Ok(Request::List(list(matches))),
         Some(("report", matches)) => Ok(Request::Report(report(matches))),
@@ -333,12 +344,16 @@ fn output(matches: &ArgMatches) -> Output {
     let name = string(matches, "format");
     // clap takes no other name than those of the table.
     let format = format::find(&name).unwrap_or(&format::FORMATS[0]);
-    let colour = match string(matches, "color").as_str() {
+    Output { format, must_hold: matches.get_flag("must-hold"), colour: colour(matches) }
+}
+
+/// Whether stdout is coloured.
+fn colour(matches: &ArgMatches) -> bool {
+    match string(matches, "color").as_str() {
         "always" => true,
         "never" => false,
         _ => std::io::stdout().is_terminal() && colour_is_welcome(),
-    };
-    Output { format, must_hold: matches.get_flag("must-hold"), colour }
+    }
 }
 
 /// `NO_COLOR` and `TERM=dumb` say no.

@@ -17,6 +17,7 @@ mod ceiling;
 pub mod cli;
 mod explain;
 pub mod failure;
+pub(crate) mod gate;
 mod init;
 mod jobs;
 mod list;
@@ -99,6 +100,9 @@ fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Fai
             check_allocator()?;
             search::tune::run(&request, &arguments, jobs)
         }
+        Request::Gate(request) => gate::run::run(&request, &arguments, jobs),
+        Request::Bisect(request) => gate::bisect::bisect(&request),
+        Request::History(request) => shown(gate::history::show(&request)?),
         Request::Resume(directory) => carry_out(search::sweep::arguments(&directory)?, jobs),
         Request::Init(request) => shown(init::init(&request)?),
         Request::Load(request) => sending::send(&request, jobs),

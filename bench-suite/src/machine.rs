@@ -1,8 +1,12 @@
 //! The machine: what it is (fingerprint) and what disturbs it while it is measured (noise).
 
+mod canary;
+mod disturbance;
 mod fingerprint;
 mod noise;
 
+pub(crate) use canary::Canary;
+pub(crate) use disturbance::Counters;
 pub use fingerprint::fingerprint;
 pub use noise::{NoiseMeter, NoiseReading, steal_ns};
 

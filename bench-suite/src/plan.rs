@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Version of the trial protocol. A trial's process refuses any other.
-pub const PROTOCOL: u32 = 1;
+/// Version of the trial protocol. A trial's process refuses any other. 2: the modes of a gate's arms.
+pub const PROTOCOL: u32 = 2;
 
 /// Longest time for which a trial drains after its last batch.
 pub const DRAIN_NS: u64 = 10 * NS_PER_S;
@@ -40,6 +40,28 @@ pub enum Mode {
     },
     /// Runs the same batches unpaced under the profiler.
     Profile,
+    /// Runs batches of two fixed sizes unpaced, and tells how long each took.
+    Blocks(Blocks),
+    /// Runs few batches unpaced, and tells what they took that can be counted.
+    Counts {
+        /// Records in each.
+        batch_records: u64,
+        /// How many, beside those that fill windows.
+        batches: u64,
+    },
+}
+
+/// How much one process of a gate's arm runs: the same for both arms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocks {
+    /// Records in each of the batches whose processing times are compared.
+    pub batch_records: u64,
+    /// How many of them, beside those that warm up.
+    pub batches: u64,
+    /// Records in each of the large batches that capacity is measured with.
+    pub large_records: u64,
+    /// How many of them, beside those that warm up.
+    pub large_batches: u64,
 }
 
 /// One trial, as its process gets it.

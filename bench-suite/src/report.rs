@@ -2,6 +2,7 @@
 
 use crate::cli::{CompareRequest, ReportRequest};
 use crate::failure::Failure;
+use crate::gate;
 use downbeat_reports::compare::{self, Comparison};
 use downbeat_reports::exit::Exit;
 use downbeat_reports::format::{Options, html, json};
@@ -16,6 +17,10 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// There is no result that this build can read, or a search has no such format.
 pub(crate) fn report(request: &ReportRequest) -> Result<(String, Exit), Failure> {
+    let options = Options { colour: request.output.colour, report: None };
+    if let Some(record) = gate::stored::find(&request.run)? {
+        return gate::stored::render(&record, request.output.format.name, &options);
+    }
     if let Some(file) = search_file(&request.run) {
         let format = request.output.format.name;
         let rendered = search(&file)?.render(format);
@@ -26,7 +31,6 @@ pub(crate) fn report(request: &ReportRequest) -> Result<(String, Exit), Failure>
     }
     let record = store::load(&request.run)?;
     let summary = summary(&record, &request.run, request.output.must_hold)?;
-    let options = Options { colour: request.output.colour, report: None };
     Ok(((request.output.format.render)(&summary, &options), summary.exit))
 }
 

@@ -1,9 +1,11 @@
 //! One trial: the process in which a job runs under its load, is measured, and leaves a record.
 
 mod answers;
+mod blocks;
 mod capacity;
 mod collector;
 mod control;
+mod drain;
 #[cfg(test)]
 mod examples;
 mod integrity;
@@ -60,6 +62,10 @@ fn carry_out(spec: &TrialSpec, record: &Path, jobs: &[&dyn Job]) -> Result<(), F
     match spec.mode {
         Mode::Measure => write_whole(record, &measure::measure(spec, job, &control)?),
         Mode::Capacity { measure_ns } => write_whole(record, &capacity::measure(spec, job, measure_ns)?),
+        Mode::Blocks(blocks) => write_whole(record, &blocks::measure(spec, job, &blocks)?),
+        Mode::Counts { batch_records, batches } => {
+            write_whole(record, &blocks::count(spec, job, batch_records, batches)?)
+        }
         Mode::Profile => write_whole(record, &profile::sample(spec, job, record)?),
     }
 }

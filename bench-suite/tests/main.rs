@@ -5,6 +5,7 @@ mod answers;
 mod cli;
 mod command;
 mod faults;
+mod gates;
 mod init;
 mod overload;
 mod protocol;

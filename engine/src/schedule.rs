@@ -6,6 +6,8 @@ mod merge;
 pub(crate) mod operator;
 pub(crate) mod own_thread;
 mod pid;
+#[cfg(feature = "planted")]
+pub(crate) mod planted;
 pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod ticker;

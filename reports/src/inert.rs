@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Stands where a character was taken out.
-const REPLACEMENT: char = '\u{fffd}';
+pub(crate) const REPLACEMENT: char = '\u{fffd}';
 
 /// The text on one line: every control character (line ends and escapes among them), line separator and bidirectional override
 /// becomes U+FFFD.

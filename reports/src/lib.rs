@@ -29,3 +29,7 @@ extern crate self as downbeat_reports;
 #[cfg(test)]
 #[path = "../tests/examples.rs"]
 mod examples;
+
+#[cfg(test)]
+#[path = "../tests/gates.rs"]
+mod gates;

@@ -1,6 +1,7 @@
 //! Integration tests: golden files of every format, the documented schema, stored results, hostile text.
 
 mod examples;
+mod gates;
 mod golden;
 mod hostile;
 mod inert;

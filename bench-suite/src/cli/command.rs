@@ -5,6 +5,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command, value_parser};
 use downbeat_reports::exit::Exit;
 use downbeat_reports::format::FORMATS;
+use downbeat_reports::gate::format::FORMATS as GATE_FORMATS;
 use std::path::PathBuf;
 
 /// Knobs that `run --help` shows; `list knobs` shows all.
@@ -32,6 +33,9 @@ pub(super) fn command() -> Command {
         .subcommand(sweep())
         .subcommand(tune())
         .subcommand(resume())
+        .subcommand(gate())
+        .subcommand(bisect())
+        .subcommand(history())
         .subcommand(load())
         .subcommand(list())
         .subcommand(report())
@@ -137,6 +141,68 @@ fn tune() -> Command {
         .args(replayed_input())
         .next_help_heading("Output")
         .args(search_output())
+}
+
+fn gate() -> Command {
+    let named = |name, help| text(name, "REV|BINARY|DIR", help);
+    let formats = GATE_FORMATS.iter().map(|format| format.name);
+    let names = format!("{} [human]", formats.clone().collect::<Vec<_>>().join(", "));
+    Command::new("gate")
+        .about("Compare two builds, each with its own binary: is the head slower than the base?")
+        .after_help(
+            "A path is a binary or a checkout that is built in place, anything else a revision of this repository, built once in a\n\
+             worktree of its own. Exit codes: 0 pass, 1 regressed, 4 nothing checked, 5 wrong answers, 125 cannot judge.",
+        )
+        .arg(named("base", "What is compared with").required_unless_present("self-test"))
+        .arg(named("head", "What is judged [.]").default_value(".").hide_default_value(true))
+        .arg(
+            text("workloads", "NAMES", "Names of jobs, separated by commas")
+                .default_value("word-count,ads,sessions"),
+        )
+        .arg(text("budget", "TIME", "End after this time, builds excluded, for example 10m"))
+        .arg(switch("self-test", "This program against itself: the smallest change that this host can see").conflicts_with("base"))
+        .args(settings().into_iter().map(|flag| {
+            let is_shown = ["set", "config", "seed", "batches", "threads"].contains(&flag.get_id().as_str());
+            flag.hide(!is_shown)
+        }))
+        .next_help_heading("Output")
+        .arg(path("out", "DIR", "Result directory [default: results/<run>]"))
+        .arg(path("history", "FILE", "Add a line about this gate to it [results/history.jsonl]"))
+        .arg(path("cache", "DIR", "Where builds of revisions are kept [in the user's cache]"))
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_name("FORMAT")
+                .help(names)
+                .default_value("human")
+                .value_parser(PossibleValuesParser::new(formats))
+                .hide_possible_values(true)
+                .hide_default_value(true),
+        )
+        .arg(colour())
+        .arg(switch("dry-run", "Show the plan, measure nothing, write nothing"))
+        .arg(switch("quiet", "No progress on stderr").short('q'))
+}
+
+fn bisect() -> Command {
+    let revision = |name, help| text(name, "REV", help).required(true);
+    Command::new("bisect")
+        .about("Find the commit that made it slower: git bisect, judged by the gate")
+        .after_help(
+            "Each commit is compared with the good one; one that does not build or cannot be judged is skipped. Your working tree is\n\
+             left alone. Flags of the gate go behind --: downbeat bisect --good v1 --bad main -- --workloads ads",
+        )
+        .arg(revision("good", "Fast enough"))
+        .arg(revision("bad", "Later, and slower"))
+        .arg(Arg::new("flags").value_name("FLAGS").num_args(0..).last(true).help("Flags of each gate"))
+}
+
+fn history() -> Command {
+    Command::new("history").about("Show what gates found so far, each kind of host by itself").arg(path(
+        "history",
+        "FILE",
+        "The file with the lines [results/history.jsonl]",
+    ))
 }
 
 fn vary() -> Arg {
@@ -256,11 +322,9 @@ fn report() -> Command {
     Command::new("report")
         .about("Render a stored run or search again, in any format, without measuring")
         .arg(
-            Arg::new("run")
-                .value_name("DIR")
-                .required(true)
-                .value_parser(value_parser!(PathBuf))
-                .help("A result directory, or the result.json, max.json, sweep.json or tune.json inside one"),
+            Arg::new("run").value_name("DIR").required(true).value_parser(value_parser!(PathBuf)).help(
+                "A result directory, or the result.json, max.json, sweep.json, tune.json or gate.json inside one",
+            ),
         )
         .arg(format())
         .arg(switch("must-hold", "FALLS BEHIND exits with 6"))
@@ -364,7 +428,7 @@ mod tests {
 
     #[test]
     fn help_fits_on_a_screen() {
-        for mut shown in [command(), run(), max(), sweep(), tune(), load()] {
+        for mut shown in [command(), run(), max(), sweep(), tune(), gate(), load()] {
             let help = shown.render_help().to_string();
             assert!(help.lines().count() <= 40, "{} lines:\n{help}", help.lines().count());
         }

@@ -1,4 +1,4 @@
-//! The engine of this repository, in a fresh process of this very program: started, watched, stopped.
+//! The engine of this repository, in a fresh process of this very program, or of another build of it: started, watched, stopped.
 //!
 //! The parent writes the spec and starts `<binary> trial --spec FILE --record FILE`. A byte on the child's stdin, or its end,
 //! tells it to stop and save. The child leaves a record, or a failure beside it, or nothing when it died.
@@ -11,6 +11,7 @@ use crate::signals::Signals;
 use crate::status::{Stage, Status};
 use downbeat_engine::allocator;
 use downbeat_reports::exit::Exit;
+use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -60,15 +61,60 @@ pub(crate) fn failure_path(record: &Path) -> PathBuf {
     record.with_extension("failure")
 }
 
+/// What is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    /// The binary.
+    pub(crate) path: PathBuf,
+    /// What runs it, with its arguments, such as a tool that counts instructions; empty for nothing.
+    pub(crate) under: Vec<OsString>,
+    /// Variables that it finds in its environment beside those of this process.
+    pub(crate) variables: Vec<(String, String)>,
+    /// How long after its own time limit it is killed.
+    pub(crate) patience: Duration,
+}
+
+impl Program {
+    /// This very program.
+    ///
+    /// # Errors
+    /// The system does not tell which it is (exit 70).
+    pub(crate) fn this() -> Result<Self, Failure> {
+        let path =
+            std::env::current_exe().map_err(|error| Failure::internal(format!("cannot find this program: {error}")))?;
+        Ok(Program { patience: Duration::from_nanos(DRAIN_NS + GRACE_NS), ..Program::at(path) })
+    }
+
+    /// The one at this path, which is killed right after its time limit.
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
+        Program { path: path.into(), under: Vec::new(), variables: Vec::new(), patience: Duration::ZERO }
+    }
+}
+
 /// Starts a child and waits for its end. When this returns, there is a record at `files.record`.
 ///
 /// # Errors
 /// The failure that the child left; exit 70 when it died or hung; exit 130 or 143 when a second signal dropped it.
 pub(crate) fn run(spec: &TrialSpec, files: &Files, signals: &Signals, progress: &mut Progress) -> Result<(), Failure> {
+    run_program(&Program::this()?, spec, files, signals, progress)
+}
+
+/// The same with a child that runs another program.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_program(
+    program: &Program,
+    spec: &TrialSpec,
+    files: &Files,
+    signals: &Signals,
+    progress: &mut Progress,
+) -> Result<(), Failure> {
     write_spec(spec, files)?;
-    let mut child = start(files, &spec.trial_settings()?.run)?;
+    let mut child = start(program, files, &spec.trial_settings()?.run)?;
     let stdin = child.stdin.take();
-    let ended = Watch { spec, files, signals, progress, child: &mut child, stdin }.until_end();
+    let limit = Duration::from_nanos(spec.time_limit_ns).saturating_add(program.patience);
+    let ended = Watch { spec, files, signals, progress, child: &mut child, stdin, limit }.until_end();
     progress.clear();
     let status = ended?;
     if files.record.is_file() {
@@ -87,20 +133,20 @@ fn write_spec(spec: &TrialSpec, files: &Files) -> Result<(), Failure> {
     })
 }
 
-fn start(files: &Files, run: &RunSettings) -> Result<Child, Failure> {
-    let program =
-        std::env::current_exe().map_err(|error| Failure::internal(format!("cannot find this program: {error}")))?;
-    let mut command = Command::new(&program);
-    command.arg("trial").arg("--spec").arg(&files.spec).arg("--record").arg(&files.record);
+fn start(program: &Program, files: &Files, run: &RunSettings) -> Result<Child, Failure> {
+    let mut words = program.under.iter().map(OsString::as_os_str).chain([program.path.as_os_str()]);
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words).arg("trial").arg("--spec").arg(&files.spec).arg("--record").arg(&files.record);
     // The settings alone say what the allocator does: options that this process happens to have stay here.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(allocator::is_option)) {
         command.env_remove(name);
     }
     command.env(allocator::VARIABLE, &run.allocator);
     command.envs(run.allocator_options.variables(run.allocator_name()));
+    command.envs(program.variables.iter().map(|(name, value)| (name, value)));
     // stdout carries the verdict only: what a job prints goes where messages go.
     command.stdin(Stdio::piped()).stdout(Stdio::from(std::io::stderr())).stderr(Stdio::inherit());
-    command.spawn().map_err(|error| Failure::environment(format!("cannot start {}: {error}", program.display())))
+    command.spawn().map_err(|error| Failure::environment(format!("cannot start {}: {error}", program.path.display())))
 }
 
 /// Looks after a running child.
@@ -111,12 +157,13 @@ struct Watch<'a> {
     progress: &'a mut Progress,
     child: &'a mut Child,
     stdin: Option<ChildStdin>,
+    /// When it hangs.
+    limit: Duration,
 }
 
 impl Watch<'_> {
     fn until_end(mut self) -> Result<ExitStatus, Failure> {
         let started = Instant::now();
-        let limit = Duration::from_nanos(self.spec.time_limit_ns.saturating_add(DRAIN_NS + GRACE_NS));
         let mut checking: Option<Instant> = None;
         // A signal that came before this child was started has ended another one.
         let before = self.signals.count();
@@ -138,7 +185,7 @@ impl Watch<'_> {
                 1 => self.ask_to_stop(),
                 _ => return Err(self.drop_trial()),
             }
-            let hangs = checking.map_or(started.elapsed() > limit, |checking| checking.elapsed() > CHECKING);
+            let hangs = checking.map_or(started.elapsed() > self.limit, |checking| checking.elapsed() > CHECKING);
             if hangs {
                 return Err(self.kill_hung(stage));
             }
@@ -153,7 +200,7 @@ impl Watch<'_> {
             match self.spec.mode {
                 Mode::Measure => self.progress.say("stopping: what was measured is saved (again: drop it)"),
                 // A profile or a drain cut short is worth nothing.
-                Mode::Profile | Mode::Capacity { .. } => self.kill(),
+                Mode::Profile | Mode::Capacity { .. } | Mode::Blocks(_) | Mode::Counts { .. } => self.kill(),
             }
         }
     }

@@ -112,6 +112,8 @@ impl Runner {
             if batch.primed { batch.index as i64 + 1 - self.primed_batches as i64 } else { batch.index as i64 + 1 };
         let ids = (batch.id, number, batch.time_ns / 1_000_000);
         let mut run = JobRun::new(ids, &self.pool, &self.shared.clock, self.metrics, started_ns);
+        #[cfg(feature = "planted")]
+        crate::schedule::planted::allocate(batch.sum(|allotment| allotment.records));
         let (has_job, failure) = self.run_job(&mut run, batch);
         let books = run.finish();
         let used = before.zip(allocator::totals()).map(|(before, after)| (after.0 - before.0, after.1 - before.1));

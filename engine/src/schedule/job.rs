@@ -19,6 +19,8 @@ pub(crate) struct JobRun<'e> {
     pub(crate) pool: &'e Pool,
     clock: &'e Arc<dyn Clock>,
     metrics: bool,
+    #[cfg(feature = "planted")]
+    begun_ns: u64,
     last_ns: u64,
     phases: Vec<(Stage, u64)>,
     busy: Vec<(Stage, u64)>,
@@ -46,6 +48,8 @@ impl<'e> JobRun<'e> {
             pool,
             clock,
             metrics,
+            #[cfg(feature = "planted")]
+            begun_ns: started_ns,
             last_ns: started_ns,
             phases,
             busy,
@@ -143,6 +147,8 @@ impl<'e> JobRun<'e> {
 
     /// Ends the run: what is left is the commit's. Returns when, and the books.
     pub(crate) fn finish(mut self) -> Books {
+        #[cfg(feature = "planted")]
+        super::planted::slow_down(self.batch, self.begun_ns, &**self.clock);
         self.milestone(Stage::Commit);
         let JobRun { last_ns: done_ns, phases, busy, skew, exchanged, .. } = self;
         Books { done_ns, phases, busy, skew, exchanged }

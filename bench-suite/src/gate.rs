@@ -1,0 +1,14 @@
+//! The gate: two builds measured side by side in blocks of fresh processes, each build with its own binary.
+
+pub(crate) mod arm;
+pub(crate) mod bisect;
+mod counts;
+pub(crate) mod history;
+pub(crate) mod measured;
+mod order;
+mod process;
+pub(crate) mod run;
+mod self_test;
+mod sizes;
+pub(crate) mod stored;
+mod workloads;

@@ -1,0 +1,488 @@
+//! `downbeat gate`: arms are built, sizes found, counts taken; then blocks until the rule has decided.
+
+use super::arm::{self, Arm as Side, Asked};
+use super::counts::{Counter, Valgrind};
+use super::order::{self, BlockPlace};
+use super::process::{Processes, Task};
+use super::sizes::{self, Refusal, Sized};
+use super::{history, self_test, workloads};
+use crate::cli::GateRequest;
+use crate::failure::Failure;
+use crate::machine;
+use crate::plan::Mode;
+use crate::progress::Progress;
+use crate::run::{Outcome, command_line, result_directory, run_name};
+use crate::settings::TrialSettings;
+use crate::signals::Signals;
+use crate::subject::embedded::Program;
+use downbeat_reports::exit::Exit;
+use downbeat_reports::format::Options;
+use downbeat_reports::gate::format::FORMATS;
+use downbeat_reports::gate::judgement::Judgement;
+use downbeat_reports::gate::record::{Arm, ArmRun, Block, GateRecord, Pass, SCHEMA, Unmeasured, Workload};
+use downbeat_reports::gate::rule::{self, Next};
+use downbeat_reports::quantity::duration;
+use downbeat_reports::store::RunDirectory;
+use downbeat_workloads::catalog::Job;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// The record of a complete gate. Until then it is a draft in [`WORK`].
+pub(crate) const RECORD: &str = "gate.json";
+
+/// Where binaries and drafts are while it runs.
+const WORK: &str = ".gate";
+
+/// Small batches of a process, unless the user says otherwise.
+const BATCHES: u64 = 500;
+
+/// Settings of a gate that the user did not choose: windows that are filled in a moment, lines that are made in one.
+const SETTINGS: [(&str, &str); 3] = [("interval", "100ms"), ("window", "1s"), ("ring", "8MiB")];
+
+/// What looking at the host, starting and reading costs beside a process, nanoseconds.
+const BESIDE_NS: u64 = 120_000_000;
+
+/// Facts about the machine that change by themselves.
+const CHANGING: [&str; 1] = ["load_1_min"];
+
+/// Compares two builds.
+///
+/// # Errors
+/// Before anything is measured: what is wrong with the request (exit 2), what does not build (exit 7), what cannot be compared or not in
+/// that time (exit 125).
+pub(crate) fn run(request: &GateRequest, arguments: &[OsString], jobs: &[&dyn Job]) -> Result<Outcome, Failure> {
+    let base = Asked::find("--base", &request.base)?;
+    let head = Asked::find("--head", &request.head)?;
+    let settings = Chosen::of(request)?;
+    if request.dry_run {
+        return Ok(Outcome::shown(describe(request, &base, &head, &settings)));
+    }
+    let planned_ns = sizes::planned_process_ns(settings.batches);
+    require_time(request, first_look_ns(planned_ns, request.workloads.len()))?;
+    let signals = Signals::catch()?;
+    let mut progress = Progress::new(request.quiet, settings.all.engine.interval_ns);
+    let began = Instant::now();
+    let cache = request.cache.clone().map_or_else(arm::default_cache, Ok)?;
+    let mut say = |message: &str| {
+        if !progress.is_quiet() {
+            progress.say(message);
+        }
+    };
+    let sides = (base.build(&request.base, &cache, &mut say)?, head.build(&request.head, &cache, &mut say)?);
+    let build_ns = began.elapsed().as_nanos() as u64;
+    let shared = workloads::shared(&request.workloads, &sides.0, &sides.1, jobs)?;
+    let run = run_name();
+    let directory = result_directory(request.out.as_deref(), &run)?;
+    let seed_is_given = request.resolved.is_given("seed");
+    let record = GateRecord {
+        schema: SCHEMA,
+        run,
+        command: command_line::reproducing(arguments.iter().cloned(), settings.seed(), seed_is_given),
+        seed: settings.seed(),
+        base: sides.0.build.clone(),
+        head: sides.1.build.clone(),
+        unmeasured: shared.unmeasured,
+        environment: steady(machine::fingerprint()),
+        build_ns,
+        ..GateRecord::default()
+    };
+    let work = Work::open(directory, &sides)?;
+    for remark in sides.0.remarks.iter().chain(&sides.1.remarks) {
+        progress.say(remark);
+    }
+    let processes = Processes::new(&work.path, signals, progress);
+    let mut gate = Gate { request, settings, work, processes, record, sized: BTreeMap::new(), begun: Instant::now() };
+    let stop = gate.measure(&shared.workloads);
+    gate.finish(stop)
+}
+
+/// The settings of a gate.
+struct Chosen {
+    /// With the parent's defaults, for the record.
+    all: TrialSettings,
+    /// Those that are sent: each arm has its own defaults for the others, which belong to the build.
+    sent: BTreeMap<String, String>,
+    /// Small batches of a process.
+    batches: u64,
+}
+
+impl Chosen {
+    fn of(request: &GateRequest) -> Result<Self, Failure> {
+        let mut all = request.resolved.settings.clone();
+        let mut chosen: Vec<&str> = request.resolved.origins.keys().map(String::as_str).collect();
+        chosen.retain(|name| request.resolved.is_given(name));
+        for (name, value) in SETTINGS {
+            if !request.resolved.is_given(name) {
+                all.set(name, value).map_err(|error| Failure::internal(format!("{name}: {error}")))?;
+                chosen.push(name);
+            }
+        }
+        all.engine.validate()?;
+        let values = all.values();
+        // The parent sets it in the environment of each arm, so both must know which.
+        let sent = chosen.into_iter().chain(["allocator"]).filter(|name| *name != "max_time");
+        let sent = sent.filter_map(|name| Some((name.to_owned(), values.get(name)?.clone()))).collect();
+        let batches = if request.resolved.is_given("batches") { all.run.batches } else { BATCHES };
+        Ok(Chosen { all, sent, batches })
+    }
+
+    fn seed(&self) -> u64 {
+        self.all.load.seed
+    }
+}
+
+/// The directory of a gate while it runs.
+struct Work {
+    directory: RunDirectory,
+    path: PathBuf,
+    base: PathBuf,
+    head: PathBuf,
+    null: PathBuf,
+}
+
+impl Work {
+    /// Copies both binaries, the base's twice: whoever builds meanwhile changes nothing here.
+    fn open(directory: RunDirectory, (base, head): &(Side, Side)) -> Result<Self, Failure> {
+        let path = directory.file(WORK);
+        let failed = |error: std::io::Error| Failure::environment(format!("cannot write {}: {error}", path.display()));
+        std::fs::create_dir(&path).map_err(failed)?;
+        let copy = |side: &Side, name: &str| -> Result<PathBuf, Failure> {
+            let copy = std::path::absolute(path.join(name)).map_err(failed)?;
+            std::fs::copy(&side.binary, &copy).map_err(failed)?;
+            if arm::hash(&copy)? != side.build.binary_hash {
+                let message = format!("{} was rebuilt while it was copied", side.binary.display());
+                return Err(Failure::environment(message).help("run the gate again when nobody builds there"));
+            }
+            Ok(copy)
+        };
+        let (base, head, null) = (copy(base, "base")?, copy(head, "head")?, copy(base, "null")?);
+        Ok(Work { directory, path, base, head, null })
+    }
+
+    fn program(&self, arm: Arm) -> Program {
+        Program::at(match arm {
+            Arm::Base => &self.base,
+            Arm::Head => &self.head,
+            Arm::Null => &self.null,
+        })
+    }
+}
+
+/// Why a gate ends before the rule has decided.
+enum Stop {
+    /// A signal.
+    Signal(Exit),
+    /// The budget.
+    Budget(String),
+    /// It cannot go on.
+    Failure(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        match failure.exit() {
+            exit @ (Exit::Interrupted | Exit::Terminated) => Stop::Signal(exit),
+            _ => Stop::Failure(failure),
+        }
+    }
+}
+
+/// A gate that runs.
+struct Gate<'r> {
+    request: &'r GateRequest,
+    settings: Chosen,
+    work: Work,
+    processes: Processes,
+    record: GateRecord,
+    sized: BTreeMap<String, Sized>,
+    begun: Instant,
+}
+
+impl Gate<'_> {
+    fn measure(&mut self, workloads: &[String]) -> Result<(), Stop> {
+        self.size(workloads)?;
+        self.count()?;
+        let mut rounds = 0;
+        loop {
+            if self.request.self_test && self.is_first_look_done() {
+                return Ok(());
+            }
+            let (workloads, pass) = match rule::next(&self.record) {
+                Next::Done(_) => return Ok(()),
+                Next::FirstBlocks { workloads, .. } => (workloads, Pass::First),
+                Next::Confirmation { workloads, .. } => (workloads, Pass::Confirmation),
+            };
+            for workload in order::round(self.record.seed, rounds, &workloads) {
+                self.block(&workload, pass)?;
+            }
+            rounds += 1;
+            self.save_draft()?;
+        }
+    }
+
+    /// Whether every metric was looked at once.
+    fn is_first_look_done(&self) -> bool {
+        let judgement = rule::judge(&self.record);
+        !judgement.metrics.is_empty() && judgement.metrics.iter().all(|judged| judged.first.is_some())
+    }
+
+    /// Finds the sizes of each workload; then it is known how long a first look takes.
+    fn size(&mut self, workloads: &[String]) -> Result<(), Stop> {
+        let (base, head) = (self.work.program(Arm::Base), self.work.program(Arm::Head));
+        for name in workloads {
+            self.processes.say(&format!("{name}: finding sizes with the base"));
+            let found =
+                sizes::find(&mut self.processes, (&base, &head), name, &self.settings.sent, self.settings.batches);
+            match found {
+                Ok(sized) => {
+                    self.record.workloads.push(Workload {
+                        name: name.clone(),
+                        settings: self.settings.all.values(),
+                        batch_records: sized.blocks.batch_records,
+                        batches: sized.blocks.batches,
+                        large_records: sized.blocks.large_records,
+                        large_batches: sized.blocks.large_batches,
+                    });
+                    self.sized.insert(name.clone(), sized);
+                }
+                Err(Refusal::Gate(failure)) => return Err(failure.into()),
+                Err(Refusal::Workload(why)) => {
+                    self.record.unmeasured.push(Unmeasured { workload: name.clone(), why });
+                }
+            }
+        }
+        let needed_ns = self.sized.values().map(|sized| first_look_ns(sized.process_ns, 1)).sum::<u64>();
+        self.processes.say(&format!("a first look takes about {}", duration(needed_ns)));
+        require_time(self.request, self.elapsed_ns() + needed_ns).map_err(Stop::Failure)
+    }
+
+    fn count(&mut self) -> Result<(), Stop> {
+        let (base, head) = (self.work.program(Arm::Base), self.work.program(Arm::Head));
+        let valgrind = match Valgrind::find(&self.work.path) {
+            Ok(valgrind) => Some(valgrind),
+            Err(why) => {
+                self.record.uncounted.push(why);
+                None
+            }
+        };
+        let names: Vec<String> = self.sized.keys().cloned().collect();
+        for name in names {
+            self.processes.say(&format!("{name}: counting"));
+            let (processes, settings) = (&mut self.processes, &self.settings.sent);
+            let mut counter = Counter { processes, valgrind: valgrind.as_ref(), settings };
+            let counts = counter.count(&name, &base, &head)?;
+            self.record.counts.push(counts);
+        }
+        Ok(())
+    }
+
+    /// One fresh process of each arm.
+    fn block(&mut self, name: &str, pass: Pass) -> Result<(), Stop> {
+        let Some(sized) = self.sized.get(name).cloned() else {
+            return Err(Stop::Failure(Failure::internal(format!("{name} has no sizes, but blocks are asked for"))));
+        };
+        let of_this = |block: &&Block| block.workload == name && block.pass == pass;
+        let index = self.record.blocks.iter().filter(of_this).count() as u64;
+        let place = BlockPlace { seed: self.record.seed, workload: name, pass, index };
+        let order = place.order(rule::has_null(index));
+        let needed_ns = order.len() as u64 * (sized.process_ns + BESIDE_NS);
+        self.require_budget(needed_ns)?;
+        let mut settings = self.settings.sent.clone();
+        settings.insert("seed".to_owned(), place.line_seed().to_string());
+        let mode = Mode::Blocks(sized.blocks);
+        let task = Task { workload: name, settings, mode, limit_ns: sizes::limit_ns(sized.process_ns) };
+        let mut block = Block { workload: name.to_owned(), pass, index, order: order.clone(), ..Block::default() };
+        for (at, arm) in order.into_iter().enumerate() {
+            let padding = ("PADDING_OF_THE_GATE".to_owned(), place.padding(at));
+            let program = Program { variables: vec![padding], ..self.work.program(arm) };
+            let run = self.processes.measure(&program, &task)?;
+            match arm {
+                Arm::Base => block.base = run,
+                Arm::Head => block.head = run,
+                Arm::Null => block.null = Some(run),
+            }
+        }
+        self.processes.say(&told(&block));
+        self.record.blocks.push(block);
+        Ok(())
+    }
+
+    fn elapsed_ns(&self) -> u64 {
+        self.begun.elapsed().as_nanos() as u64
+    }
+
+    fn require_budget(&self, needed_ns: u64) -> Result<(), Stop> {
+        match self.request.budget_ns {
+            Some(budget_ns) if self.elapsed_ns() + needed_ns > budget_ns => {
+                let blocks = self.record.blocks.len();
+                Err(Stop::Budget(format!("the budget of {} was spent after {blocks} blocks", duration(budget_ns))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What was measured so far, where nobody takes it for a result.
+    fn save_draft(&self) -> Result<(), Failure> {
+        let draft = RunDirectory::open(&self.work.path)?;
+        draft.write("draft.json", json(&self.record)?.as_bytes())?;
+        Ok(())
+    }
+
+    /// The record gets its name now that it is complete, or was ended on purpose.
+    fn finish(mut self, stop: Result<(), Stop>) -> Result<Outcome, Failure> {
+        let exit = match stop {
+            Ok(()) => None,
+            Err(Stop::Failure(failure)) => {
+                self.leave_nothing();
+                return Err(failure);
+            }
+            Err(Stop::Signal(exit)) => {
+                self.record.cut_short = Some("it was interrupted".to_owned());
+                Some(exit)
+            }
+            Err(Stop::Budget(why)) => {
+                self.record.cut_short = Some(why);
+                None
+            }
+        };
+        self.record.elapsed_ns = self.elapsed_ns();
+        self.record.moved = moved(&self.record.environment, &steady(machine::fingerprint()));
+        let judgement = rule::judge(&self.record);
+        let options = Options { colour: self.request.colour, report: None };
+        self.work.directory.write(RECORD, json(&self.record)?.as_bytes())?;
+        let _ = std::fs::remove_dir_all(&self.work.path);
+        if self.request.self_test {
+            let (text, seen) = self_test::render(&self.record, &judgement);
+            return Ok(Outcome { text, message: None, exit: exit.unwrap_or(seen) });
+        }
+        let kept = history::append(&self.request.history, &self.record, judgement.verdict.exit());
+        let summarised = self.add_job_summary(&judgement);
+        let problems: Vec<String> = [kept, summarised]
+            .into_iter()
+            .filter_map(Result::err)
+            .map(|failure| format!("warning: {failure}"))
+            .collect();
+        Ok(Outcome {
+            text: (self.request.format.render)(&self.record, &judgement, &options),
+            exit: exit.unwrap_or(judgement.verdict.exit()),
+            message: Some(problems.join("\n")).filter(|message| !message.is_empty()),
+        })
+    }
+
+    /// GitHub shows what a step adds to the file of this variable as its summary.
+    fn add_job_summary(&self, judgement: &Judgement) -> Result<(), Failure> {
+        let file = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty());
+        let markdown = FORMATS.iter().find(|format| format.name == "markdown");
+        let (Some(file), Some(markdown), "github") = (file, markdown, self.request.format.name) else { return Ok(()) };
+        let text = (markdown.render)(&self.record, judgement, &Options::default());
+        let opened = OpenOptions::new().create(true).append(true).open(&file);
+        let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+        let path = PathBuf::from(file);
+        written.map_err(|error| Failure::environment(format!("cannot add the summary to {}: {error}", path.display())))
+    }
+
+    /// A gate that could not measure: a directory without a result would only puzzle.
+    fn leave_nothing(&self) {
+        let _ = std::fs::remove_dir_all(&self.work.path);
+        let _ = std::fs::remove_dir(self.work.directory.path());
+    }
+}
+
+/// Blocks of the first look in one workload, nanoseconds.
+fn first_look_ns(process_ns: u64, workloads: usize) -> u64 {
+    let processes: u64 = (0..rule::LOOKS[0] as u64).map(|index| 2 + u64::from(rule::has_null(index))).sum();
+    workloads as u64 * processes * (process_ns + BESIDE_NS)
+}
+
+/// A gate that cannot come to its first look measures nothing.
+fn require_time(request: &GateRequest, needed_ns: u64) -> Result<(), Failure> {
+    match request.budget_ns {
+        Some(budget_ns) if needed_ns > budget_ns => {
+            let (budget, needed) = (duration(budget_ns), duration(needed_ns));
+            let message =
+                format!("cannot judge: a budget of {budget} is too small for a first look, which takes about {needed}");
+            let help = "give a larger --budget, fewer --workloads, or fewer --batches";
+            Err(Failure::new(Exit::NotJudged, message).help(help))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The facts that must be the same before and after.
+fn steady(mut environment: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    environment.retain(|name, _| !CHANGING.contains(&name.as_str()));
+    environment
+}
+
+/// What of the environment is different now.
+fn moved(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
+    let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
+    let shown = |value: Option<&String>| value.map_or("unknown", String::as_str).to_owned();
+    names
+        .filter(|name| before.get(*name) != after.get(*name))
+        .map(|name| format!("{name} was {} and is {}", shown(before.get(name)), shown(after.get(name))))
+        .collect()
+}
+
+pub(super) fn json(record: &impl serde::Serialize) -> Result<String, Failure> {
+    let json = serde_json::to_string_pretty(record);
+    json.map(|json| json + "\n").map_err(|error| Failure::internal(format!("cannot write the result: {error}")))
+}
+
+/// A line of progress for a block.
+fn told(block: &Block) -> String {
+    let pass = if block.pass == Pass::Confirmation { "confirmation " } else { "" };
+    let arm = |name: &str, run: &ArmRun| match (&run.failure, run.median_ns) {
+        (Some(failure), _) => format!("{name} failed: {failure}"),
+        (None, Some(ns)) => format!("{name} {}", duration(ns as u64)),
+        (None, None) => format!("{name} told nothing"),
+    };
+    let (base, head) = (arm("base", &block.base), arm("head", &block.head));
+    format!("{pass}block {:>2}  {:<14} {base}  {head}", block.index + 1, block.workload)
+}
+
+/// The plan for people.
+fn describe(request: &GateRequest, base: &Asked, head: &Asked, settings: &Chosen) -> String {
+    let look_ns = first_look_ns(sizes::planned_process_ns(settings.batches), request.workloads.len());
+    let looks: Vec<String> = rule::LOOKS.iter().map(usize::to_string).collect();
+    let budget = request.budget_ns.map_or("no limit of time".to_owned(), |ns| format!("{} at most", duration(ns)));
+    let mut text = format!(
+        "plan     {} against {}\n         {}: looks after {} blocks of each, the first after about {}; {budget}\n",
+        head.describe(&request.head),
+        base.describe(&request.base),
+        request.workloads.join(", "),
+        looks.join(", "),
+        duration(look_ns),
+    );
+    if base == head {
+        text.push_str("note     base and head are the same: this is an A/A, and whatever it finds is noise\n");
+    }
+    for (name, value) in &settings.sent {
+        text.push_str(&format!("         {name:<16} {value}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(facts: &[(&str, &str)]) -> BTreeMap<String, String> {
+        facts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_machine_that_moved_is_noticed_and_its_load_is_not() {
+        let before = facts(&[("cpu", "a"), ("cores", "2"), ("load_1_min", "0.1")]);
+        let after = facts(&[("cpu", "b"), ("load_1_min", "0.7"), ("governor", "x")]);
+        assert_eq!(
+            moved(&steady(before.clone()), &steady(after)),
+            ["cores was 2 and is unknown", "cpu was a and is b", "governor was unknown and is x"]
+        );
+        assert!(moved(&before, &before).is_empty());
+    }
+}

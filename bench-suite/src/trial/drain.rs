@@ -1,0 +1,136 @@
+//! A prepared backlog drained unpaced: batches of one size, back to back, with labels in the past.
+
+use crate::failure::Failure;
+use crate::load::Load;
+use crate::plan::NS_PER_S;
+use downbeat_engine::StreamingContext;
+use downbeat_engine::allocator;
+use downbeat_engine::metrics::{BatchListener, BatchReport};
+use downbeat_reports::capacity::Drain;
+use downbeat_reports::stats::percentiles::median;
+use downbeat_workloads::answers::Answers;
+use downbeat_workloads::catalog::Job;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A job and the lines that it is drained of.
+pub(super) struct Bench<'a> {
+    /// The job.
+    pub(super) job: &'a dyn Job,
+    /// Its lines and all settings.
+    pub(super) load: Load,
+    /// One drain may take so long.
+    pub(super) limit: Duration,
+}
+
+/// A drain that came to its end.
+pub(super) struct Drained {
+    /// Its batches after those that warmed up.
+    pub(super) drain: Drain,
+    /// Allocations of the whole process from its begin to its end, and their bytes. `None` when they are not counted.
+    pub(super) allocated: Option<(u64, u64)>,
+    /// What the job answered.
+    pub(super) answers: Arc<Answers>,
+    /// How many batches there were, those that warmed up included.
+    pub(super) batches: u64,
+}
+
+impl Bench<'_> {
+    /// Runs batches of one size back to back, and tells of the last `batches` of them.
+    ///
+    /// # Errors
+    /// The job cannot be built, a batch failed, or it took longer than the limit.
+    pub(super) fn drain(&self, records: f64, warm_up: u64, batches: u64) -> Result<Drained, Failure> {
+        let all = warm_up + batches;
+        let records = records.round().max(1.0) as u64;
+        let load = self.load.of_batches(records, all);
+        let context = StreamingContext::new(load.settings.engine.clone())?;
+        let built = load.build(&context, self.job)?;
+        context.prime(all);
+        let tally = Arc::new(Tally::new(records, warm_up, all));
+        context.add_listener(tally.clone());
+        let before = allocator::totals();
+        context.start()?;
+        let ended = tally.wait(self.limit);
+        let after = allocator::totals();
+        context.stop(Duration::ZERO)?;
+        if !ended {
+            let limit_s = self.limit.as_nanos() / u128::from(NS_PER_S);
+            let message = format!("draining {all} batches of {records} records took longer than {limit_s} s");
+            return Err(Failure::internal(message));
+        }
+        Ok(Drained {
+            drain: tally.into_drain()?,
+            allocated: before.zip(after).map(|(before, after)| (after.0 - before.0, after.1 - before.1)),
+            answers: built.answers,
+            batches: all,
+        })
+    }
+}
+
+/// What the batches of a drain told.
+#[derive(Default)]
+struct Told {
+    drain: Drain,
+    skews: Vec<f64>,
+    done: u64,
+    failure: Option<String>,
+}
+
+/// Listens to a drain.
+struct Tally {
+    warm_up: u64,
+    batches: u64,
+    told: Mutex<Told>,
+    changed: Condvar,
+}
+
+impl Tally {
+    fn new(records_per_batch: u64, warm_up: u64, batches: u64) -> Self {
+        let drain = Drain { records_per_batch, allocations: Some(0), allocated_bytes: Some(0), ..Drain::default() };
+        Tally { warm_up, batches, told: Mutex::new(Told { drain, ..Told::default() }), changed: Condvar::new() }
+    }
+
+    /// Waits until all batches are done or one failed. False when that took too long.
+    fn wait(&self, limit: Duration) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_open = |told: &mut Told| told.done < self.batches && told.failure.is_none();
+        let waited = self.changed.wait_timeout_while(told, limit, is_open);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    fn into_drain(self: Arc<Self>) -> Result<Drain, Failure> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(failure) = told.failure.take() {
+            return Err(Failure::new(downbeat_reports::exit::Exit::Broken, failure));
+        }
+        let mut drain = std::mem::take(&mut told.drain);
+        drain.skew = median(&told.skews);
+        Ok(drain)
+    }
+}
+
+impl BatchListener for Tally {
+    fn batch_completed(&self, report: &BatchReport) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(failure) = &report.failure {
+            told.failure.get_or_insert(failure.to_string());
+        }
+        if report.primed {
+            told.done += 1;
+        }
+        if report.primed && report.index >= self.warm_up {
+            let drain = &mut told.drain;
+            drain.processing_ns.push(report.done_ns.saturating_sub(report.started_ns));
+            for (stage, ns) in &report.busy {
+                *drain.busy_ns.entry(stage.name().to_owned()).or_insert(0) += ns;
+            }
+            drain.idle_ns += report.idle_ns;
+            drain.allocations = drain.allocations.zip(report.allocations).map(|(all, some)| all + some);
+            drain.allocated_bytes = drain.allocated_bytes.zip(report.allocated_bytes).map(|(all, some)| all + some);
+            told.skews.extend(report.skew);
+        }
+        drop(told);
+        self.changed.notify_all();
+    }
+}
