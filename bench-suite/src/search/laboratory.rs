@@ -176,6 +176,7 @@ impl Laboratory {
             time_limit_is_given: false,
             answer: None,
             status: PathBuf::new(),
+            samples: false,
         }
     }
 
