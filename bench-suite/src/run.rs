@@ -26,7 +26,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// The verdict in the format that was asked for.
-    pub(crate) text: String,
+    pub(crate) text: Vec<u8>,
     /// Errors and hints for stderr.
     pub(crate) message: Option<String>,
     /// How the command ends.
@@ -36,7 +36,7 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Text that was asked for.
     pub(crate) fn shown(text: String) -> Self {
-        Outcome { text, message: None, exit: Exit::Ok }
+        Outcome { text: text.into_bytes(), message: None, exit: Exit::Ok }
     }
 }
 

@@ -74,9 +74,12 @@ impl Samples {
 
     /// The stacks of the picked batches and stages, equal ones merged, in the order of their frames.
     pub fn stacks(&self, pick: impl Fn(&Seen) -> bool) -> Vec<Stack> {
-        let seen = self.seen.iter().filter(|seen| pick(seen));
-        let counted = seen.flat_map(|seen| &seen.stacks).map(|(place, count)| (self.stacks[*place].clone(), *count));
-        merged(counted)
+        let mut counts = vec![0_u64; self.stacks.len()];
+        for (place, count) in self.seen.iter().filter(|seen| pick(seen)).flat_map(|seen| &seen.stacks) {
+            counts[*place] = counts[*place].saturating_add(*count);
+        }
+        let counted = self.stacks.iter().zip(counts).filter(|(_, count)| *count > 0);
+        merged(counted.map(|(frames, count)| (frames.clone(), count)))
     }
 
     /// Everything that was seen, batch by batch.
@@ -118,7 +121,11 @@ mod tests {
             schema: SCHEMA,
             run: "r".into(),
             stacks: vec!["db-worker-0;a;b".into(), "db-worker-1;a;b".into(), "db-jobs-0;c\u{1b}[1m".into()],
-            seen: vec![seen(Some(1), "map", &[(0, 3), (1, 4)]), seen(Some(2), "map", &[(2, 5), (9, 7)]), seen(None, "", &[(2, 1)])],
+            seen: vec![
+                seen(Some(1), "map", &[(0, 3), (1, 4)]),
+                seen(Some(2), "map", &[(2, 5), (9, 7)]),
+                seen(None, "", &[(2, 1)]),
+            ],
         }
     }
 
@@ -136,7 +143,10 @@ mod tests {
         let samples = Samples::from(file());
         assert_eq!(samples.count(|_| true), 13, "what points to no stack is left out");
         assert!(samples.stacks(|_| true).iter().flat_map(|stack| &stack.frames).all(|frame| !frame.contains('\u{1b}')));
-        let huge = SamplesFile { seen: vec![Seen { stacks: vec![(0, u64::MAX), (1, u64::MAX)], ..Seen::default() }], ..file() };
+        let huge = SamplesFile {
+            seen: vec![Seen { stacks: vec![(0, u64::MAX), (1, u64::MAX)], ..Seen::default() }],
+            ..file()
+        };
         assert_eq!(Samples::from(huge).count(|_| true), u64::MAX);
     }
 

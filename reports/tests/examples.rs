@@ -4,7 +4,8 @@
 #![allow(unreachable_pub, dead_code)]
 
 use downbeat_reports::record::{
-    BatchRecord, Hiccup, Integrity, Judging, Lag, Noise, Phase, Profile, Resources, SCHEMA, Schedule, TrialRecord,
+    BatchRecord, Hiccup, Integrity, Judging, Lag, Noise, Phase, Profile, Resources, SCHEMA, Sampling, Schedule,
+    TrialRecord,
 };
 use downbeat_reports::stats::percentiles;
 use downbeat_reports::stats::random::SplitMix64;
@@ -212,6 +213,11 @@ pub fn trial(run: &str, judged: u64, mut times: impl FnMut(u64, &mut SplitMix64)
             ("version", "0.1.0"),
         ]),
         profile: profile(),
+        sampling: Sampling {
+            frequency_hz: 99,
+            unavailable: Some("trial_samples is off".to_owned()),
+            ..Sampling::default()
+        },
         interrupted: false,
         failure: None,
         warnings: Vec::new(),

@@ -29,11 +29,12 @@ impl Results<'_> {
     pub(super) fn finish(&self, record: &TrialRecord, output: Output, interrupted: Option<Exit>) -> Outcome {
         // Samples that cannot be read are as good as none: the verdict does not need them.
         let samples = store::read_samples(&self.samples).ok().flatten();
-        let summary = match Summary::new(record, output.must_hold).map(|summary| summary.with_samples(samples.as_ref())) {
+        let summary = match Summary::new(record, output.must_hold).map(|summary| summary.with_samples(samples.as_ref()))
+        {
             Ok(summary) => summary,
             Err(error) => {
                 let message = Some(format!("error: {error}"));
-                return Outcome { text: String::new(), message, exit: Exit::Internal };
+                return Outcome { text: Vec::new(), message, exit: Exit::Internal };
             }
         };
         let summary = match interrupted {
@@ -44,7 +45,7 @@ impl Results<'_> {
         let report = self.directory.file("report.html").display().to_string();
         let options = Options { colour: output.colour, report: failure.is_none().then_some(report) };
         Outcome {
-            text: (output.format.render)(&summary, &options),
+            text: output.format.write(&summary, &options),
             exit: failure.as_ref().map_or(summary.exit, Failure::exit),
             message: failure.map(|failure| format!("error: {failure}")),
         }
@@ -81,5 +82,5 @@ pub(super) fn missing(spec: &TrialSpec, failure: &Failure, output: Output) -> Ou
     };
     let options = Options { colour: output.colour, report: None };
     let text = (output.format.render_missing)(&missing, &options);
-    Outcome { text, message: Some(format!("error: {failure}")), exit }
+    Outcome { text: text.into_bytes(), message: Some(format!("error: {failure}")), exit }
 }

@@ -233,7 +233,8 @@ mod tests {
             let body = || spin(Duration::from_millis(1_500));
             std::thread::Builder::new().name(name.into()).spawn(body).unwrap()
         };
-        [busy("db-test-0"), busy("other")].map(|thread| thread.join().unwrap());
+        let threads = [busy("db-test-0"), busy("other")];
+        threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
         let end_ns = clock.now_ns();
         let sampled = sampler.stop().unwrap();
         // Other tests of this process may run engines meanwhile.

@@ -65,7 +65,12 @@ impl<'b> Spans<'b> {
 }
 
 /// Samples by batch and stage, with names, and what the record says of them.
-pub(super) fn join(run: &str, mut sampling: Sampling, sampled: &Sampled, batches: &[Collected]) -> (Sampling, SamplesFile) {
+pub(super) fn join(
+    run: &str,
+    mut sampling: Sampling,
+    sampled: &Sampled,
+    batches: &[Collected],
+) -> (Sampling, SamplesFile) {
     let spans = Spans::new(batches);
     // By batch and stage, then by thread and stack: how often.
     let mut counts: BTreeMap<Option<(u64, Stage)>, BTreeMap<(usize, usize), u64>> = BTreeMap::new();
@@ -156,7 +161,14 @@ mod tests {
         let sampled = Sampled {
             threads: ["db-jobs-0", "db-generator"].map(String::from).into(),
             stacks: vec![vec![16], vec![32]],
-            samples: vec![sample(110, 0, 0), sample(120, 0, 0), sample(130, 0, 1), sample(160, 0, 0), sample(120, 1, 0), sample(5, 0, 0)],
+            samples: vec![
+                sample(110, 0, 0),
+                sample(120, 0, 0),
+                sample(130, 0, 1),
+                sample(160, 0, 0),
+                sample(120, 1, 0),
+                sample(5, 0, 0),
+            ],
             lost: 3,
         };
         let (sampling, file) = join("r", Sampling::default(), &sampled, &batches);
@@ -167,7 +179,14 @@ mod tests {
             stacks: stacks.to_vec(),
         };
         // The generator works for no single batch, whatever runs meanwhile.
-        assert_eq!(file.seen, [seen(None, "", &[(0, 1), (1, 1)]), seen(Some(7), "combine", &[(0, 2), (2, 1)]), seen(Some(7), "commit", &[(0, 1)])]);
+        assert_eq!(
+            file.seen,
+            [
+                seen(None, "", &[(0, 1), (1, 1)]),
+                seen(Some(7), "combine", &[(0, 2), (2, 1)]),
+                seen(Some(7), "commit", &[(0, 1)])
+            ]
+        );
         assert_eq!(file.stacks, ["db-jobs-0;unknown", "db-generator;unknown", "db-jobs-0;unknown"]);
     }
 }

@@ -10,7 +10,8 @@ pub(super) fn fold(stacks: &[(&str, &[u64])]) -> Vec<String> {
 
 fn folded(thread: &str, addresses: &[u64], known: &mut HashMap<u64, Vec<String>>) -> String {
     let mut frames: Vec<&str> = Vec::new();
-    let ends: Vec<u64> = addresses.iter().enumerate().map(|(depth, address)| end_of_instruction(depth, *address)).collect();
+    let ends: Vec<u64> =
+        addresses.iter().enumerate().map(|(depth, address)| end_of_instruction(depth, *address)).collect();
     for end in &ends {
         known.entry(*end).or_insert_with(|| names(*end));
     }

@@ -226,7 +226,7 @@ fn is_library(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::examples::{batch, holds};
+    use crate::examples::holds;
     use crate::samples::{SCHEMA, SamplesFile};
 
     /// Batches 10 and 11 are late, of which 11 is a victim of 10; the others are on time.
@@ -244,7 +244,6 @@ mod tests {
         record.batches[head].processing_ns = 2 * interval_ns;
         record.batches[victim].scheduling_delay_ns = interval_ns;
         record.batches[victim].total_delay_ns = 3 * interval_ns / 2;
-        let _ = batch;
         record
     }
 
@@ -306,7 +305,12 @@ mod tests {
         let pools = Pools::new(&record, &samples);
         let of = |index| {
             let functions = pools.of_batch(index);
-            (functions.pool, functions.batch_samples, functions.hottest[0].name.clone(), functions.hottest[0].usual_share)
+            (
+                functions.pool,
+                functions.batch_samples,
+                functions.hottest[0].name.clone(),
+                functions.hottest[0].usual_share,
+            )
         };
         assert_eq!(of(10), (Pool::Batch, 300, "head".into(), Some(0.0)));
         assert_eq!(of(11), (Pool::Heads, 10, "head".into(), Some(0.0)));
@@ -317,14 +321,18 @@ mod tests {
 
     #[test]
     fn what_the_standard_library_inlines_counts_as_its_callers() {
-        for name in ["core::ptr::read", "<alloc::vec::Vec<a::B>>::push", "<u8 as core::cmp::Ord>::cmp", "<[T] as std::x::Y>::z"] {
+        for name in
+            ["core::ptr::read", "<alloc::vec::Vec<a::B>>::push", "<u8 as core::cmp::Ord>::cmp", "<[T] as std::x::Y>::z"]
+        {
             assert!(is_library(name), "{name}");
         }
         for name in ["memset", "user::core::f", "<a::B as core::ops::Add>::add", "coreutils::x", "a::b<core::c::D>"] {
             assert!(!is_library(name), "{name}");
         }
-        let stack = |frames: &[&str]| Stack { frames: frames.iter().map(|frame| (*frame).to_owned()).collect(), samples: 1 };
-        let shortened = without_library(&[stack(&["t", "a", "core::b", "core::c"]), stack(&["t", "core::b"]), stack(&["t"])]);
+        let stack =
+            |frames: &[&str]| Stack { frames: frames.iter().map(|frame| (*frame).to_owned()).collect(), samples: 1 };
+        let shortened =
+            without_library(&[stack(&["t", "a", "core::b", "core::c"]), stack(&["t", "core::b"]), stack(&["t"])]);
         assert_eq!(shortened, [stack(&["t", "a"]), stack(&["t", "core::b"]), stack(&["t"])]);
     }
 }

@@ -112,10 +112,13 @@ mod tests {
 
     #[test]
     fn bars_are_as_wide_as_the_drawn_profile_and_know_their_usual_share() {
-        let bars = layout(&[stack("t;a;b", 3), stack("t;c", 1)], &[stack("t;a;b", 10), stack("t;c", 20), stack("t;d", 10)]);
+        let bars =
+            layout(&[stack("t;a;b", 3), stack("t;c", 1)], &[stack("t;a;b", 10), stack("t;c", 20), stack("t;d", 10)]);
         let plain: Vec<(&str, usize, u64, u64, f64, f64)> = bars
             .iter()
-            .map(|one| (one.bar.name.as_str(), one.bar.depth, one.bar.start, one.bar.samples, one.share, one.usual_share))
+            .map(|one| {
+                (one.bar.name.as_str(), one.bar.depth, one.bar.start, one.bar.samples, one.share, one.usual_share)
+            })
             .collect();
         assert_eq!(
             plain,
@@ -138,7 +141,8 @@ mod tests {
 
     #[test]
     fn functions_that_grew_come_first_and_those_that_shrank_last() {
-        let changes = changes(&[stack("t;a", 8), stack("t;b", 2)], &[stack("t;a", 1), stack("t;b", 1), stack("t;c", 2)]);
+        let changes =
+            changes(&[stack("t;a", 8), stack("t;b", 2)], &[stack("t;a", 1), stack("t;b", 1), stack("t;c", 2)]);
         let plain: Vec<(&str, u64, f64, f64)> =
             changes.iter().map(|one| (one.name.as_str(), one.own, one.share, one.usual_share)).collect();
         assert_eq!(plain, [("a", 8, 0.8, 0.25), ("b", 2, 0.2, 0.25), ("c", 0, 0.0, 0.5)]);
