@@ -15,6 +15,9 @@ pub const FILE: &str = "samples.json";
 /// Fewer samples than this say too little about shares: they are pooled with others, and the report says so.
 pub const FEWEST: u64 = 200;
 
+/// What sampling costs, said where it is shown what was sampled. `scripts/profiler-cost` measures it.
+pub const COST: &str = "What that costs is not measured yet.";
+
 /// As it is on disk.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SamplesFile {

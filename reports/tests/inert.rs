@@ -284,7 +284,20 @@ fn ndjson_is_one_object_a_line_with_the_same_fields() {
 
 #[test]
 fn every_format_of_runs_is_tested_against_hostile_text() {
-    let tested = ["html", "human", "json", "hgrm", "csv", "junit", "github", "markdown", "ndjson"];
+    let tested = [
+        "html",
+        "human",
+        "json",
+        "hgrm",
+        "csv",
+        "junit",
+        "github",
+        "markdown",
+        "ndjson",
+        "folded",
+        "pprof",
+        "speedscope",
+    ];
     let record = examples::holds();
     let summary = Summary::new(&record, false).unwrap();
     for format in FORMATS {

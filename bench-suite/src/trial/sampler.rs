@@ -234,7 +234,9 @@ mod tests {
             std::thread::Builder::new().name(name.into()).spawn(body).unwrap()
         };
         let threads = [busy("db-test-0"), busy("other")];
-        threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
+        for thread in threads {
+            thread.join().unwrap();
+        }
         let end_ns = clock.now_ns();
         let sampled = sampler.stop().unwrap();
         // Other tests of this process may run engines meanwhile.

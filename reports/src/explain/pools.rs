@@ -17,6 +17,15 @@ const HOTTEST: usize = 3;
 /// Crates whose functions are inlined everywhere: what called them says more.
 const LIBRARY: [&str; 3] = ["core", "alloc", "std"];
 
+/// The part of samples that were taken in no batch.
+pub const NO_BATCH: &str = "no batch";
+
+/// The part of a late batch that waited for nobody.
+pub const LATE: &str = "late";
+
+/// The part of a batch that was on time.
+pub const ON_TIME: &str = "on time";
+
 /// Batches whose samples are taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -107,6 +116,17 @@ impl<'s> Pools<'s> {
             wanted.map(|batch| batch.index).collect()
         };
         Pools { samples, heads: heads(record).into_iter().collect(), late: indexes(true), on_time: indexes(false) }
+    }
+
+    /// The part that a batch plays, in a word or two.
+    pub fn part(&self, batch: Option<u64>) -> &'static str {
+        match batch {
+            None => NO_BATCH,
+            Some(index) if self.heads.contains(&index) => LATE,
+            Some(index) if self.late.contains(&index) => "late behind others",
+            Some(index) if self.on_time.contains(&index) => ON_TIME,
+            Some(_) => "not judged",
+        }
     }
 
     /// Names of the stages that judged batches have samples of, that with most samples first.

@@ -22,6 +22,14 @@ impl DifferenceBar {
     }
 }
 
+/// Whether two shares differ by more than chance lets them: by two standard errors of the difference of two shares, each sample taken for
+/// independent of the others.
+pub fn is_beyond_chance(share: f64, samples: u64, usual_share: f64, usual_samples: u64) -> bool {
+    let (n, m) = (samples.max(1) as f64, usual_samples.max(1) as f64);
+    let pooled = (share * n + usual_share * m) / (n + m);
+    (share - usual_share).abs() > 2.0 * (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)).max(0.0).sqrt()
+}
+
 /// A function in both profiles, by the samples in itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
@@ -137,6 +145,14 @@ mod tests {
     fn the_same_profile_at_another_length_is_no_difference() {
         let bars = layout(&[stack("t;a", 3), stack("t;b", 1)], &[stack("t;a", 300), stack("t;b", 100)]);
         assert!(bars.iter().all(|one| one.change() == 0.0));
+    }
+
+    #[test]
+    fn chance_is_two_standard_errors_wide() {
+        // 0.5 beside 200 samples each: the standard error is near sqrt(0.25 / 100) = 0.05.
+        assert!(!is_beyond_chance(0.59, 200, 0.5, 200) && is_beyond_chance(0.61, 200, 0.5, 200));
+        assert!(is_beyond_chance(0.39, 200, 0.5, 200), "smaller ones, too");
+        assert!(!is_beyond_chance(1.0, 200, 1.0, 300) && !is_beyond_chance(0.0, 0, 0.0, 0));
     }
 
     #[test]

@@ -6,16 +6,12 @@ mod speedscope;
 pub use pprof::bytes as pprof;
 pub use speedscope::render as speedscope;
 
-use crate::explain;
+use crate::explain::pools::NO_BATCH;
 use crate::flame::{self, Stack};
 use crate::inert;
-use crate::judged;
-use crate::samples::{Samples, Seen};
+use crate::samples::Samples;
 use crate::summary::Summary;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Stands for the stage of samples that were taken in no batch.
-const NO_BATCH: &str = "no batch";
+use std::collections::BTreeMap;
 
 /// Where the samples come from.
 enum Source<'s> {
@@ -63,33 +59,4 @@ fn why_none(summary: &Summary<'_>) -> String {
     let trial = summary.record.sampling.unavailable.as_deref().unwrap_or("the trial has none");
     let replay = flame::unavailable(&summary.record.profile).unwrap_or_default();
     format!("{}; {replay}", inert::line(trial))
-}
-
-/// The part that each batch plays.
-struct Parts {
-    heads: BTreeSet<u64>,
-    late: BTreeSet<u64>,
-    on_time: BTreeSet<u64>,
-}
-
-impl Parts {
-    fn of(summary: &Summary<'_>) -> Self {
-        let record = summary.record;
-        let indexes = |late: bool| {
-            let wanted = judged::batches(record).filter(move |batch| judged::is_late(record, batch) == late);
-            wanted.map(|batch| batch.index).collect()
-        };
-        Parts { heads: explain::heads(record).into_iter().collect(), late: indexes(true), on_time: indexes(false) }
-    }
-
-    /// In a word or two, for a label.
-    fn name(&self, seen: &Seen) -> &'static str {
-        match seen.batch {
-            None => NO_BATCH,
-            Some(batch) if self.heads.contains(&batch) => "late",
-            Some(batch) if self.late.contains(&batch) => "late behind others",
-            Some(batch) if self.on_time.contains(&batch) => "on time",
-            Some(_) => "not judged",
-        }
-    }
 }

@@ -2,7 +2,8 @@
 //!
 //! The few messages are written by hand: fields of numbers and strings, which need no more than their two wire types.
 
-use super::{Parts, Source, source, why_none};
+use super::{Source, source, why_none};
+use crate::explain::pools::Pools;
 use crate::summary::Summary;
 use std::collections::BTreeMap;
 
@@ -37,9 +38,9 @@ pub fn bytes(summary: &Summary<'_>) -> Vec<u8> {
     let record = summary.record;
     let frequency_hz = match source(summary) {
         Source::Trial(samples) => {
-            let parts = Parts::of(summary);
+            let pools = Pools::new(record, samples);
             for seen in samples.seen() {
-                let mut labels = vec![("part", Value::Text(parts.name(seen)))];
+                let mut labels = vec![("part", Value::Text(pools.part(seen.batch)))];
                 labels.extend(seen.batch.map(|batch| ("batch", Value::Number(batch))));
                 labels.extend(seen.stage.as_deref().map(|stage| ("stage", Value::Text(stage))));
                 for (place, count) in &seen.stacks {

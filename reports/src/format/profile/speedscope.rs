@@ -1,6 +1,7 @@
 //! JSON for speedscope.app, its format `sampled`: <https://www.speedscope.app/file-format-schema.json>. Several profiles share their frames.
 
-use super::{Parts, Source, source, why_none};
+use super::{Source, source, why_none};
+use crate::explain::pools::{LATE, ON_TIME, Pools};
 use crate::flame::Stack;
 use crate::inert;
 use crate::summary::Summary;
@@ -44,9 +45,9 @@ struct Profile {
 pub fn render(summary: &Summary<'_>) -> String {
     let groups: Vec<(String, Vec<Stack>)> = match source(summary) {
         Source::Trial(samples) => {
-            let parts = Parts::of(summary);
-            let of = |name: &str| samples.stacks(|seen| parts.name(seen) == name);
-            [("late batches that waited for nobody", of("late")), ("batches on time", of("on time"))]
+            let pools = Pools::new(summary.record, samples);
+            let of = |part: &str| samples.stacks(|seen| pools.part(seen.batch) == part);
+            [("late batches that waited for nobody", of(LATE)), ("batches on time", of(ON_TIME))]
                 .into_iter()
                 .filter(|(_, stacks)| !stacks.is_empty())
                 .chain([("the whole trial", samples.stacks(|_| true))])
