@@ -81,8 +81,10 @@ pub struct RunRequest {
     pub out: Option<PathBuf>,
     /// How stdout is rendered.
     pub output: Output,
-    /// Take a profile after the trial.
+    /// Take a profile after the trial, and samples in it if the settings want them.
     pub profile: bool,
+    /// Replay the trial for the profile.
+    pub replay: bool,
     /// Show the plan only.
     pub dry_run: bool,
     /// No progress on stderr.
@@ -245,6 +247,7 @@ fn run(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<R
         out: path(matches, "out"),
         output: output(matches),
         profile: !matches.get_flag("no-profile"),
+        replay: !matches.get_flag("no-replay"),
         dry_run: matches.get_flag("dry-run"),
         quiet: matches.get_flag("quiet"),
     })

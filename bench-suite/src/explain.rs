@@ -2,6 +2,7 @@
 
 use crate::cli::ExplainRequest;
 use crate::failure::Failure;
+use downbeat_reports::explain::pools::Pools;
 use downbeat_reports::explain::{Explanation, render_human};
 use downbeat_reports::format::json;
 use downbeat_reports::judged;
@@ -15,7 +16,9 @@ use downbeat_reports::store;
 /// There is no result that this build can read, or no such batch in it.
 pub(crate) fn explain(request: &ExplainRequest) -> Result<String, Failure> {
     let record = store::load(&request.run)?;
-    let explanation = Explanation::of(&record, batch(&record, request.batch)?);
+    let samples = store::load_samples(&request.run, &record)?;
+    let pools = samples.as_ref().map(|samples| Pools::new(&record, samples));
+    let explanation = Explanation::of(&record, batch(&record, request.batch)?).with_functions(pools.as_ref());
     Ok(match request.json {
         true => json::write(&explanation),
         false => render_human(&record, &explanation),

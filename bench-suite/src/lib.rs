@@ -61,11 +61,11 @@ pub fn main_with(jobs: &[&dyn Job]) -> ExitCode {
 /// `trial` and what follows it to [`main_with`], because the processes of trials are this very program, started again.
 pub fn command(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Exit {
     let outcome = carry_out(arguments, jobs).unwrap_or_else(|failure| Outcome {
-        text: String::new(),
+        text: Vec::new(),
         message: Some(format!("error: {failure}")),
         exit: failure.exit(),
     });
-    let shown = std::io::stdout().write_all(outcome.text.as_bytes()).and_then(|()| std::io::stdout().flush());
+    let shown = std::io::stdout().write_all(&outcome.text).and_then(|()| std::io::stdout().flush());
     if let Some(message) = outcome.message {
         let _ = writeln!(std::io::stderr(), "{message}");
     }
@@ -114,7 +114,7 @@ fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Fai
         Request::Explain(request) => shown(explain::explain(&request)?),
         Request::Trial { spec, record } => {
             let exit = trial::run(&spec, &record, jobs)?;
-            Ok(Outcome { text: String::new(), message: None, exit })
+            Ok(Outcome { text: Vec::new(), message: None, exit })
         }
     }
 }

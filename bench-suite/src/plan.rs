@@ -100,6 +100,9 @@ pub struct TrialSpec {
     /// Records per second that the generator was proven to send into a job that does nothing, if it was.
     #[serde(default)]
     pub ceiling_per_s: Option<u64>,
+    /// Whether a measured trial takes samples, if its settings want them: those of searches and gates never do.
+    #[serde(default)]
+    pub samples: bool,
 }
 
 impl TrialSpec {
@@ -218,6 +221,7 @@ mod tests {
             answer: None,
             status: "s".into(),
             ceiling_per_s: Some(5),
+            samples: true,
         };
         let json = serde_json::to_string(&spec).unwrap();
         assert_eq!(serde_json::from_str::<TrialSpec>(&json).unwrap(), spec);

@@ -16,22 +16,24 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// There is no result that this build can read, or a search has no such format.
-pub(crate) fn report(request: &ReportRequest) -> Result<(String, Exit), Failure> {
+pub(crate) fn report(request: &ReportRequest) -> Result<(Vec<u8>, Exit), Failure> {
     let options = Options { colour: request.output.colour, report: None };
     if let Some(record) = gate::stored::find(&request.run)? {
-        return gate::stored::render(&record, request.output.format.name, &options);
+        let rendered = gate::stored::render(&record, request.output.format.name, &options)?;
+        return Ok((rendered.0.into_bytes(), rendered.1));
     }
     if let Some(file) = search_file(&request.run) {
         let format = request.output.format.name;
         let rendered = search(&file)?.render(format);
-        return rendered.map(|text| (text, Exit::Ok)).ok_or_else(|| {
+        return rendered.map(|text| (text.into_bytes(), Exit::Ok)).ok_or_else(|| {
             Failure::usage(format!("--format {format}: {} holds a search, not a run", request.run.display()))
                 .help(format!("a search has the formats {}", found::FORMATS.join(", ")))
         });
     }
     let record = store::load(&request.run)?;
-    let summary = summary(&record, &request.run, request.output.must_hold)?;
-    Ok(((request.output.format.render)(&summary, &options), summary.exit))
+    let samples = store::load_samples(&request.run, &record)?;
+    let summary = summary(&record, &request.run, request.output.must_hold)?.with_samples(samples.as_ref());
+    Ok((request.output.format.write(&summary, &options), summary.exit))
 }
 
 /// Runs beside one another.

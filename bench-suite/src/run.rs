@@ -26,7 +26,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// The verdict in the format that was asked for.
-    pub(crate) text: String,
+    pub(crate) text: Vec<u8>,
     /// Errors and hints for stderr.
     pub(crate) message: Option<String>,
     /// How the command ends.
@@ -36,7 +36,7 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Text that was asked for.
     pub(crate) fn shown(text: String) -> Self {
-        Outcome { text, message: None, exit: Exit::Ok }
+        Outcome { text: text.into_bytes(), message: None, exit: Exit::Ok }
     }
 }
 
@@ -96,7 +96,12 @@ impl Session<'_> {
         let files = Files::new(&work, "profile");
         record.profile = self.profile(&record, &files, &mut progress);
         drop(progress);
-        let results = Results { directory: &self.directory, protobuf: profile::protobuf_path(&files.record) };
+        let trial = Files::new(&work, "trial");
+        let results = Results {
+            directory: &self.directory,
+            protobuf: profile::protobuf_path(&files.record),
+            samples: crate::trial::samples_path(&trial.record),
+        };
         let mut outcome = results.finish(&record, self.request.output, self.signals.exit());
         if outcome.exit.code() == 0 && record.warnings.iter().any(|warning| warning.starts_with(UNWRITTEN_ANSWER)) {
             outcome.exit = Exit::Environment;
@@ -133,6 +138,9 @@ impl Session<'_> {
     ) -> downbeat_reports::record::Profile {
         if !self.request.profile {
             return profile::unavailable("--no-profile was given");
+        }
+        if !self.request.replay {
+            return profile::unavailable("--no-replay was given");
         }
         if record.interrupted || record.failure.is_some() || record.batches.iter().any(|batch| batch.failure.is_some())
         {

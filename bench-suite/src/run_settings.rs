@@ -17,6 +17,8 @@ pub struct RunSettings {
     pub late_limit: f64,
     /// Samples per second of CPU time in the profile.
     pub profile_hz: u32,
+    /// Whether the measured trial is sampled too.
+    pub trial_samples: bool,
     /// The trial ends at the latest after this, nanoseconds.
     pub max_time_ns: Option<u64>,
     /// The allocator and whether it counts, as `DOWNBEAT_ALLOCATOR` takes it.
@@ -33,6 +35,7 @@ impl Default for RunSettings {
             warmup: Warmup::Auto,
             late_limit: 0.01,
             profile_hz: 99,
+            trial_samples: false,
             max_time_ns: None,
             allocator: "mimalloc".to_owned(),
             allocator_options: allocator::Options::default(),
@@ -160,6 +163,16 @@ pub static RUN_KNOBS: &[Knob<RunSettings>] = &[
         set: |settings, text| parse_profile_hz(text).map(|value| settings.profile_hz = value),
     },
     Knob {
+        name: "trial_samples",
+        kind: KnobKind::Choice(ON_OFF),
+        range: "on, off; where the kernel permits perf_event_open",
+        default: "off",
+        trades: "functions of the late batches themselves against the sampler's cost in the measured trial",
+        spark: None,
+        get: |settings| on_off(settings.trial_samples),
+        set: |settings, text| one_of(text, ON_OFF).map(|place| settings.trial_samples = place == 0),
+    },
+    Knob {
         name: "max_time",
         kind: KnobKind::Duration,
         range: "none, or a duration",
@@ -277,6 +290,7 @@ fn one_of(word: &str, known: &[&str]) -> Result<usize, ValueError> {
 
 /// What leaves an option as the allocator has it by itself.
 const DEFAULT: &str = "default";
+const ON_OFF: &[&str] = &["on", "off"];
 const DEFAULT_ON_OFF: &[&str] = &[DEFAULT, "on", "off"];
 
 fn default_or<T>(value: Option<T>, format: impl Fn(T) -> String) -> String {

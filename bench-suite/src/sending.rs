@@ -62,7 +62,7 @@ pub(crate) fn send(request: &LoadRequest, jobs: &[&dyn Job]) -> Result<Outcome, 
     let summary = Summary::new(request, &settings, &plan, &sent);
     let text = if request.json { summary.json()? } else { summary.human() };
     let (message, exit) = ending(&sent, &signals);
-    Ok(Outcome { text, message, exit })
+    Ok(Outcome { text: text.into_bytes(), message, exit })
 }
 
 fn settings(request: &LoadRequest) -> Result<LoadSettings, Failure> {

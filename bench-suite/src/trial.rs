@@ -12,6 +12,9 @@ mod integrity;
 mod latency;
 mod measure;
 mod record;
+mod sampler;
+mod spans;
+mod symbols;
 mod telling;
 
 use crate::failure::Failure;
@@ -27,6 +30,11 @@ use downbeat_workloads::catalog::Job;
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
+
+/// Where a measured trial leaves its samples, beside its record.
+pub(crate) fn samples_path(record: &Path) -> std::path::PathBuf {
+    record.with_extension("samples")
+}
 
 /// Does what the spec says and writes the record, or beside it why there is none: the parent tells it to the user.
 ///
@@ -60,7 +68,13 @@ fn carry_out(spec: &TrialSpec, record: &Path, jobs: &[&dyn Job]) -> Result<(), F
     let job = crate::jobs::find(jobs, &spec.workload)?;
     let control = Control::listen(Signals::catch()?);
     match spec.mode {
-        Mode::Measure => write_whole(record, &measure::measure(spec, job, &control)?),
+        Mode::Measure => {
+            let (measured, samples) = measure::measure(spec, job, &control)?;
+            if let Some(samples) = samples {
+                write_whole(&samples_path(record), &samples)?;
+            }
+            write_whole(record, &measured)
+        }
         Mode::Capacity { measure_ns } => write_whole(record, &capacity::measure(spec, job, measure_ns)?),
         Mode::Blocks(blocks) => write_whole(record, &blocks::measure(spec, job, &blocks)?),
         Mode::Counts { batch_records, batches } => {

@@ -70,7 +70,8 @@ impl Ended {
     pub(crate) fn of(output: Output) -> Self {
         Ended {
             code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).unwrap(),
+            // Of all formats only pprof's is no text.
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }

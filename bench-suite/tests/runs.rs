@@ -123,6 +123,61 @@ fn a_profile_comes_with_flamegraph_and_protobuf() {
 }
 
 #[test]
+fn a_sampled_trial_says_what_ran_in_which_batch_or_why_it_cannot() {
+    let place = Place::new();
+    let load = "--interval 50ms --batches 30 --warmup 2 --rate 400k/s --ring 64MiB --profile-hz 999";
+    let ended = place.run(&format!("run word-count {load} --trial-samples on --no-replay --format json --out r"));
+    assert!(is_a_verdict(ended.code), "{ended:?}");
+    let record = ended.json();
+    let sampling = &record["sampling"];
+    assert_eq!(record["profile"]["unavailable"], "--no-replay was given");
+    assert_eq!(sampling["frequency_hz"], 999);
+    let stored = std::fs::read(place.path("r/samples.json")).ok();
+    // Containers and hardened kernels refuse perf_event_open; then the reason is told, and the run is as good.
+    if let Some(reason) = sampling["unavailable"].as_str() {
+        assert!(reason.contains("perf") && stored.is_none(), "{reason}");
+        assert!(place.run("report r --format folded").stdout.contains(reason));
+        return;
+    }
+    let samples: Value = serde_json::from_slice(&stored.expect("samples.json is stored")).unwrap();
+    let seen = samples["seen"].as_array().unwrap();
+    let count = |one: &Value| one["stacks"].as_array().unwrap().iter().map(|pair| number(&pair[1])).sum::<u64>();
+    let (in_batches, others): (Vec<&Value>, Vec<&Value>) = seen.iter().partition(|one| !one["batch"].is_null());
+    let (in_batches, others) = [in_batches, others].map(|part| part.into_iter().map(count).sum::<u64>()).into();
+    assert_eq!((in_batches, in_batches + others), (number(&sampling["in_batches"]), number(&sampling["samples"])));
+    assert!(in_batches > 0, "nothing was seen in any batch: {sampling}");
+    for one in seen.iter().filter(|one| !one["batch"].is_null()) {
+        let batch = record["batches"].as_array().unwrap().iter().find(|batch| batch["index"] == one["batch"]);
+        let phases = batch.expect("samples are of recorded batches")["phases"].as_object().unwrap();
+        assert!(phases.contains_key(one["stage"].as_str().unwrap()), "{one}");
+    }
+    let page = std::fs::read_to_string(place.path("r/report.html")).unwrap();
+    assert!(page.contains("Late batches, in the measured trial") && page.contains("Flamegraph of the stage"));
+    let total =
+        |text: &str| -> u64 { text.lines().map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum() };
+    assert_eq!(total(&place.run("report r --format folded").stdout), in_batches + others);
+    let speedscope = place.run("report r --format speedscope").json();
+    let whole = speedscope["profiles"].as_array().unwrap().last().unwrap();
+    assert_eq!((&whole["name"], number(&whole["endValue"])), (&"the whole trial".into(), in_batches + others));
+    let pprof = place.run("report r --format pprof").stdout;
+    assert!(["samples", "nanoseconds", "batch", "stage", "db-jobs"].iter().all(|text| pprof.contains(text)));
+    assert!(place.run("explain r").stdout.lines().any(|line| line.starts_with("cpu ")));
+}
+
+#[test]
+fn a_trial_is_sampled_only_where_that_is_asked_for() {
+    let place = Place::new();
+    let reason = |flags: &str, out: &str| {
+        let ended = place.run(&format!("run word-count {TINY} --format json {flags} --out {out}"));
+        assert!(is_a_verdict(ended.code), "{ended:?}");
+        assert!(!place.path(out).join("samples.json").exists());
+        ended.json()["sampling"]["unavailable"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(reason("--no-replay", "a"), "trial_samples is off");
+    assert_eq!(reason("--no-profile --trial-samples on", "b"), "none were asked for");
+}
+
+#[test]
 fn human_output_is_the_verdict_and_fits_eighty_columns() {
     let place = Place::new();
     let ended = place.run(&format!("run word-count {TINY} --no-profile --out r -q"));

@@ -68,7 +68,20 @@ fn runs_are_compared_with_their_differences_first() {
 #[test]
 fn runs_are_shown_in_every_format_with_the_exit_code_of_their_verdict() {
     for (name, code) in [("holds", 0), ("falls-behind", 0), ("not-judged", 125), ("invalid", 3), ("broken", 5)] {
-        for format in ["human", "json", "html", "hgrm", "markdown", "csv", "ndjson", "junit", "github"] {
+        for format in [
+            "human",
+            "json",
+            "html",
+            "hgrm",
+            "markdown",
+            "csv",
+            "ndjson",
+            "junit",
+            "github",
+            "folded",
+            "pprof",
+            "speedscope",
+        ] {
             let ended = run(&format!("report @{name} --format {format}"));
             assert!(
                 ended.code == code && !ended.stdout.is_empty(),

@@ -109,6 +109,9 @@ pub struct BatchReport {
     pub shed: u64,
     /// Time that each stage added to the processing time.
     pub phases: Vec<(Stage, u64)>,
+    /// The milestones behind the phases, in order: which stage ended, and when. Stages may come again; the last one ends at `done_ns`.
+    /// What ran between two of them, on any thread that worked on the batch, is the later one's.
+    pub milestones: Vec<(Stage, u64)>,
     /// Worker time per stage; empty when metrics are off.
     pub busy: Vec<(Stage, u64)>,
     /// Worker time that no stage used.

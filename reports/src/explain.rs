@@ -1,5 +1,6 @@
 //! Why a batch was late: what it did beside the median batch, and the causes by rule, ranked by the share of the excess that each explains.
 
+pub mod pools;
 mod rules;
 mod text;
 
@@ -9,6 +10,7 @@ pub use text::render_human;
 
 use crate::judged;
 use crate::record::{BatchRecord, TrialRecord};
+use pools::{Functions, Pools};
 use rules::Case;
 use serde::Serialize;
 
@@ -110,6 +112,8 @@ pub struct Explanation<'r> {
     pub excess_ns: u64,
     /// The causes, the one that explains most first; empty when nothing took longer.
     pub causes: Vec<Cause>,
+    /// The functions that ran in it. `None` without samples of the trial.
+    pub functions: Option<Functions>,
 }
 
 impl<'r> Explanation<'r> {
@@ -131,7 +135,14 @@ impl<'r> Explanation<'r> {
             late_by_ns: batch.total_delay_ns.saturating_sub(record.judging.interval_ns),
             excess_ns: case.excess_ns(),
             causes,
+            functions: None,
         }
+    }
+
+    /// The same with the functions that ran in it.
+    pub fn with_functions(mut self, pools: Option<&Pools<'_>>) -> Self {
+        self.functions = pools.map(|pools| pools.of_batch(self.batch.index)).filter(|functions| functions.samples > 0);
+        self
     }
 
     /// The cause that explains most, in a few words.

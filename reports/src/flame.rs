@@ -1,6 +1,7 @@
 //! Flamegraphs: folded stacks cleaned and merged, drawn as a stand-alone SVG or laid out for the report.
 
 pub mod allocation;
+pub mod difference;
 pub mod names;
 pub mod tree;
 
@@ -49,22 +50,29 @@ const SAMPLES_LIMIT: u64 = 1 << 40;
 /// The stacks of a profile with names cleaned and equal ones merged, in the order of their names. Lines that are no folded stack are left
 /// out.
 pub fn stacks(profile: &Profile) -> Vec<Stack> {
+    let counted = profile.folded.iter().filter_map(|line| {
+        let (frames, samples) = line.rsplit_once(' ')?;
+        Some((cleaned(frames), samples.trim().parse::<u64>().ok()?))
+    });
+    merged(counted)
+}
+
+/// The frames of a folded stack without its count, names cleaned, the thread first.
+pub(crate) fn cleaned(folded: &str) -> Vec<String> {
+    let mut frames: Vec<String> = split(folded).iter().map(|frame| names::clean(frame)).collect();
+    frames.truncate(DEPTH_LIMIT);
+    if let Some(thread) = frames.first_mut() {
+        *thread = names::thread(thread);
+    }
+    frames
+}
+
+/// Equal stacks as one, in the order of their names.
+pub(crate) fn merged(counted: impl Iterator<Item = (Vec<String>, u64)>) -> Vec<Stack> {
     let mut merged: BTreeMap<Vec<String>, u64> = BTreeMap::new();
-    for line in &profile.folded {
-        let Some((frames, samples)) = line.rsplit_once(' ') else {
-            continue;
-        };
-        let Ok(samples) = samples.trim().parse::<u64>() else {
-            continue;
-        };
-        let samples = samples.min(SAMPLES_LIMIT);
-        let mut frames: Vec<String> = split(frames).iter().map(|frame| names::clean(frame)).collect();
-        frames.truncate(DEPTH_LIMIT);
-        if let Some(thread) = frames.first_mut() {
-            *thread = names::thread(thread);
-        }
+    for (frames, samples) in counted {
         let seen = merged.entry(frames).or_insert(0);
-        *seen = seen.saturating_add(samples);
+        *seen = seen.saturating_add(samples.min(SAMPLES_LIMIT));
     }
     let stack = |(frames, samples)| Stack { frames, samples };
     merged.into_iter().map(stack).filter(|stack| stack.samples > 0).collect()

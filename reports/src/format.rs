@@ -9,6 +9,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod ndjson;
+pub mod profile;
 mod svg;
 
 use crate::summary::{MissingTrial, Summary};
@@ -33,8 +34,20 @@ pub struct Format {
     pub about: &'static str,
     /// Renders a summary. The same summary and options give the same bytes.
     pub render: fn(&Summary<'_>, &Options) -> String,
+    /// Of a format that is no text, its bytes: `render` is then what is shown where only text can be.
+    pub bytes: Option<fn(&Summary<'_>) -> Vec<u8>>,
     /// Renders a trial that left no record.
     pub render_missing: fn(&MissingTrial, &Options) -> String,
+}
+
+impl Format {
+    /// The file in this format.
+    pub fn write(&self, summary: &Summary<'_>, options: &Options) -> Vec<u8> {
+        match self.bytes {
+            Some(bytes) => bytes(summary),
+            None => (self.render)(summary, options).into_bytes(),
+        }
+    }
 }
 
 /// Every format there is.
@@ -44,6 +57,7 @@ pub const FORMATS: &[Format] = &[
         extension: "txt",
         about: "the verdict and the figures behind it, for a terminal of 80 columns",
         render: human::render,
+        bytes: None,
         render_missing: human::render_missing,
     },
     Format {
@@ -51,6 +65,7 @@ pub const FORMATS: &[Format] = &[
         extension: "json",
         about: "one object: the whole record and everything derived from it",
         render: |summary, _| json::render(summary),
+        bytes: None,
         render_missing: |missing, _| json::render_missing(missing),
     },
     Format {
@@ -58,6 +73,7 @@ pub const FORMATS: &[Format] = &[
         extension: "html",
         about: "one self-contained report without network, complete without its script",
         render: |summary, _| html::render(summary),
+        bytes: None,
         render_missing: human::render_missing,
     },
     Format {
@@ -65,6 +81,7 @@ pub const FORMATS: &[Format] = &[
         extension: "hgrm",
         about: "latency percentiles in milliseconds, as HdrHistogram plotters read them",
         render: |summary, _| hgrm::render(summary),
+        bytes: None,
         render_missing: human::render_missing,
     },
     Format {
@@ -72,6 +89,7 @@ pub const FORMATS: &[Format] = &[
         extension: "md",
         about: "at most 40 lines for a pull request",
         render: |summary, _| markdown::render(summary),
+        bytes: None,
         render_missing: markdown::render_missing,
     },
     Format {
@@ -79,6 +97,7 @@ pub const FORMATS: &[Format] = &[
         extension: "csv",
         about: "one line a batch, units in the names of the columns",
         render: |summary, _| csv::render(summary),
+        bytes: None,
         render_missing: human::render_missing,
     },
     Format {
@@ -86,6 +105,7 @@ pub const FORMATS: &[Format] = &[
         extension: "ndjson",
         about: "one event a line: the trial, its batches, the verdict",
         render: |summary, _| ndjson::render(summary),
+        bytes: None,
         render_missing: ndjson::render_missing,
     },
     Format {
@@ -93,6 +113,7 @@ pub const FORMATS: &[Format] = &[
         extension: "junit.xml",
         about: "a test suite of the verdict and what it rests on",
         render: |summary, _| junit::render(summary),
+        bytes: None,
         render_missing: junit::render_missing,
     },
     Format {
@@ -100,7 +121,32 @@ pub const FORMATS: &[Format] = &[
         extension: "github.txt",
         about: "annotations of GitHub Actions",
         render: |summary, _| github::render(summary),
+        bytes: None,
         render_missing: github::render_missing,
+    },
+    Format {
+        name: "folded",
+        extension: "folded",
+        about: "stacks of the samples, one a line, for flamegraph tools",
+        render: |summary, _| profile::folded(summary),
+        bytes: None,
+        render_missing: human::render_missing,
+    },
+    Format {
+        name: "pprof",
+        extension: "pb",
+        about: "the samples as protobuf for pprof, with batch and stage as labels",
+        render: |summary, _| profile::folded(summary),
+        bytes: Some(profile::pprof),
+        render_missing: human::render_missing,
+    },
+    Format {
+        name: "speedscope",
+        extension: "speedscope.json",
+        about: "the samples for speedscope.app: late batches, those on time, the trial",
+        render: |summary, _| profile::speedscope(summary),
+        bytes: None,
+        render_missing: human::render_missing,
     },
 ];
 

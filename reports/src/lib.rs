@@ -16,6 +16,7 @@ pub mod judged;
 pub mod limit;
 pub mod quantity;
 pub mod record;
+pub mod samples;
 pub mod search;
 pub mod stats;
 pub mod store;

@@ -86,6 +86,9 @@ pub struct TrialRecord {
     pub environment: BTreeMap<String, String>,
     /// The profile taken by the replay child, or why there is none.
     pub profile: Profile,
+    /// Samples taken in the measured trial, which lie beside the record, or why there are none.
+    #[serde(default)]
+    pub sampling: Sampling,
     /// True when Ctrl-C or the time limit ended the trial early; what was measured until then is here.
     pub interrupted: bool,
     /// Why the trial failed as a whole, when it did.
@@ -309,6 +312,23 @@ pub struct Profile {
     /// Folded stacks, `frame;frame;frame count` a line, most frequent first.
     pub folded: Vec<String>,
     /// Why there is no profile.
+    pub unavailable: Option<String>,
+}
+
+/// Samples taken in the measured trial, or why there are none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// What took them, for example `perf_event cpu-clock`.
+    pub sampler: Option<String>,
+    /// Samples asked for per second of CPU time of a thread.
+    pub frequency_hz: u32,
+    /// Samples taken, of all threads of the engine.
+    pub samples: u64,
+    /// Samples of them that lie inside a batch, primed ones aside.
+    pub in_batches: u64,
+    /// Samples that the kernel or the sampler had no room for.
+    pub lost: u64,
+    /// Why there are none.
     pub unavailable: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 use crate::exit::Exit;
 use crate::format::json;
 use crate::record::{self, RecordError, TrialRecord};
+use crate::samples::{self, Samples};
 use crate::summary::Summary;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -151,6 +152,31 @@ pub fn load(path: &Path) -> Result<TrialRecord, StoreError> {
     let file = if path.is_dir() { path.join(RESULT_FILE) } else { path.to_owned() };
     let bytes = fs::read(&file).map_err(|source| StoreError::NotReadable { path: file.clone(), source })?;
     record::parse(&bytes).map_err(|source| StoreError::NotARecord { path: file, source })
+}
+
+/// Loads the samples that lie beside the record of a run. `None` where there are none, or only those of another run.
+///
+/// # Errors
+/// [`StoreError::NotReadable`], [`StoreError::NotARecord`].
+pub fn load_samples(path: &Path, record: &TrialRecord) -> Result<Option<Samples>, StoreError> {
+    let directory = if path.is_dir() { Some(path) } else { path.parent() };
+    let file = directory.unwrap_or(Path::new("")).join(samples::FILE);
+    read_samples(&file).map(|found| found.filter(|samples| samples.run == record.run))
+}
+
+/// Loads samples from a file of their own. `None` when it is not there.
+///
+/// # Errors
+/// [`StoreError::NotReadable`], [`StoreError::NotARecord`].
+pub fn read_samples(file: &Path) -> Result<Option<Samples>, StoreError> {
+    match fs::read(file) {
+        Ok(bytes) => {
+            let parsed = Samples::parse(&bytes).map(Some);
+            parsed.map_err(|source| StoreError::NotARecord { path: file.to_owned(), source })
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::NotReadable { path: file.to_owned(), source }),
+    }
 }
 
 /// The result directories directly below `root`, in the order of their names, whether or not their records can be read.

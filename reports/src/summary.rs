@@ -4,6 +4,7 @@ use crate::exit::Exit;
 use crate::flame::allocation::allocation_share;
 use crate::judged;
 use crate::record::{SCHEMA, TrialRecord};
+use crate::samples::Samples;
 use crate::stats::percentiles::{self, HistogramError};
 use crate::stats::theil_sen::Slope;
 use crate::verdict::{Because, Limits, Verdict, Word, judge};
@@ -17,6 +18,8 @@ use std::collections::BTreeMap;
 pub struct Summary<'a> {
     /// What was measured.
     pub record: &'a TrialRecord,
+    /// The samples beside it.
+    pub samples: Option<&'a Samples>,
     /// What it means.
     pub verdict: Verdict,
     /// Latency by record, decoded. `None` where the record has none, or an empty one.
@@ -58,12 +61,19 @@ impl<'a> Summary<'a> {
         let judged = judged::batches(record).count() as u64;
         Ok(Self {
             record,
+            samples: None,
             latency: by_record(histogram.as_ref(), judged),
             total_delay: by_batch(record, judged),
             exit: exit_of(verdict.word, must_hold),
             histogram,
             verdict,
         })
+    }
+
+    /// The same with samples of the trial.
+    pub fn with_samples(mut self, samples: Option<&'a Samples>) -> Self {
+        self.samples = samples;
+        self
     }
 
     /// The same with another exit code, for example [`Exit::Interrupted`].

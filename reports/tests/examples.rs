@@ -4,8 +4,10 @@
 #![allow(unreachable_pub, dead_code)]
 
 use downbeat_reports::record::{
-    BatchRecord, Hiccup, Integrity, Judging, Lag, Noise, Phase, Profile, Resources, SCHEMA, Schedule, TrialRecord,
+    BatchRecord, Hiccup, Integrity, Judging, Lag, Noise, Phase, Profile, Resources, SCHEMA, Sampling, Schedule,
+    TrialRecord,
 };
+use downbeat_reports::samples::{self, Samples, SamplesFile, Seen};
 use downbeat_reports::stats::percentiles;
 use downbeat_reports::stats::random::SplitMix64;
 use hdrhistogram::Histogram;
@@ -77,6 +79,55 @@ pub fn broken() -> TrialRecord {
     record.profile =
         Profile { unavailable: Some("the sampler died by SIGSEGV in the replay".to_owned()), ..Profile::default() };
     record
+}
+
+/// The trial that is not judged, sampled meanwhile.
+pub fn sampled() -> TrialRecord {
+    let mut record = not_judged();
+    record.sampling = Sampling {
+        sampler: Some("perf_event cpu-clock, user space, frame pointers".to_owned()),
+        frequency_hz: 99,
+        samples: 1_600,
+        in_batches: 1_510,
+        lost: 2,
+        unavailable: None,
+    };
+    record
+}
+
+/// Samples of [`sampled`]: of `map` its late batches have enough, of `aggregate` too few.
+pub fn samples() -> Samples {
+    samples_with("downbeat_workloads::catalog::word_count::split")
+}
+
+/// The same with that name for one of the functions.
+pub fn samples_with(function: &str) -> Samples {
+    let stack = |thread: &str, rest: &str| format!("{thread};downbeat_engine::schedule::pool::run;{rest}");
+    let seen = |batch: Option<u64>, stage: &str, stacks: &[(usize, u64)]| Seen {
+        batch,
+        stage: batch.map(|_| stage.to_owned()),
+        stacks: stacks.to_vec(),
+    };
+    Samples::from(SamplesFile {
+        schema: samples::SCHEMA,
+        run: "20260121-0950-c2d4".to_owned(),
+        stacks: vec![
+            stack("db-worker-0", function),
+            stack("db-worker-1", &format!("{function};core::str::pattern::find")),
+            stack("db-worker-1", "downbeat_engine::exchange::table::Table<K,V>::probe"),
+            stack("db-jobs-0", "memcpy"),
+            "db-generator;downbeat_workloads::generator::run".to_owned(),
+        ],
+        seen: vec![
+            seen(None, "", &[(4, 90)]),
+            seen(Some(45), "map", &[(0, 90), (1, 20), (3, 5)]),
+            seen(Some(72), "map", &[(0, 60), (3, 5)]),
+            seen(Some(88), "map", &[(0, 150), (1, 60), (2, 20)]),
+            seen(Some(88), "aggregate", &[(2, 30)]),
+            seen(Some(50), "map", &[(0, 200), (1, 100), (3, 300)]),
+            seen(Some(51), "aggregate", &[(2, 470)]),
+        ],
+    })
 }
 
 /// All five, by the file name of their golden output.
@@ -212,6 +263,11 @@ pub fn trial(run: &str, judged: u64, mut times: impl FnMut(u64, &mut SplitMix64)
             ("version", "0.1.0"),
         ]),
         profile: profile(),
+        sampling: Sampling {
+            frequency_hz: 99,
+            unavailable: Some("trial_samples is off".to_owned()),
+            ..Sampling::default()
+        },
         interrupted: false,
         failure: None,
         warnings: Vec::new(),

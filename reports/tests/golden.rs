@@ -2,7 +2,9 @@
 
 use crate::examples;
 use downbeat_reports::exit::Exit;
-use downbeat_reports::format::{FORMATS, Options, human, json};
+use downbeat_reports::explain::pools::Pools;
+use downbeat_reports::explain::{Explanation, render_human};
+use downbeat_reports::format::{FORMATS, Options, find, human, json};
 use downbeat_reports::record;
 use downbeat_reports::summary::{MissingTrial, Summary};
 use downbeat_reports::verdict::Word;
@@ -70,11 +72,27 @@ fn missing() -> MissingTrial {
 fn every_format_of_every_word() {
     for (name, record) in examples::all() {
         let summary = Summary::new(&record, false).unwrap();
-        for format in FORMATS {
+        for format in FORMATS.iter().filter(|format| format.bytes.is_none()) {
             let rendered = (format.render)(&summary, &options());
             check(&format!("{name}.{}", format.extension), &readable(&rendered));
         }
     }
+}
+
+#[test]
+fn a_run_with_samples_as_a_page_and_for_other_tools() {
+    let (record, samples) = (examples::sampled(), examples::samples());
+    let summary = Summary::new(&record, false).unwrap().with_samples(Some(&samples));
+    for format in ["html", "folded", "speedscope"].map(|name| find(name).unwrap()) {
+        let rendered = (format.render)(&summary, &options());
+        check(&format!("sampled.{}", format.extension), &readable(&rendered));
+    }
+    let pools = Pools::new(&record, &samples);
+    let explained = [45, 72, 88].map(|index| {
+        let explanation = Explanation::of(&record, &record.batches[index]).with_functions(Some(&pools));
+        render_human(&record, &explanation)
+    });
+    check("sampled.explain.txt", &explained.concat());
 }
 
 #[test]

@@ -72,6 +72,20 @@ fn hostile_text_leaves_the_structure_of_the_page() {
     }
 }
 
+/// A `;` starts a frame unless a space follows, and a crate's name decides whether a function is the standard library's.
+fn sampled_page(with: &str) -> String {
+    let (record, samples) = (examples::sampled(), examples::samples_with(&with.replace(';', ",")));
+    html::render(&Summary::new(&record, false).unwrap().with_samples(Some(&samples)))
+}
+
+#[test]
+fn hostile_functions_leave_the_structure_of_the_page() {
+    let plain = structure(&sampled_page(HARMLESS));
+    for with in HOSTILE {
+        assert!(structure(&sampled_page(with)) == plain, "{with:?}");
+    }
+}
+
 #[test]
 fn pages_have_no_other_scripts_no_handlers_and_no_links_out() {
     for (_, record) in examples::all() {
@@ -109,8 +123,9 @@ fn pages_load_nothing_and_apply_one_stylesheet() {
 
 #[test]
 fn elements_are_balanced_ids_unique_and_links_lead_somewhere() {
-    for (name, record) in examples::all() {
-        let tags = tokenize(&page(&record));
+    let pages = examples::all().map(|(name, record)| (name, page(&record)));
+    for (name, page) in pages.into_iter().chain([("sampled", sampled_page("plain"))]) {
+        let tags = tokenize(&page);
         let mut open: Vec<String> = Vec::new();
         for tag in &tags {
             match tag.name.strip_prefix('/') {

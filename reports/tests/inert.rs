@@ -5,7 +5,7 @@ use crate::examples;
 use crate::hostile::{full, poison};
 use crate::payloads::{HARMLESS, HOSTILE};
 use downbeat_reports::compare::{Comparison, render_markdown};
-use downbeat_reports::format::{FORMATS, Options, csv, github, junit, markdown, ndjson};
+use downbeat_reports::format::{FORMATS, Options, csv, find, github, junit, markdown, ndjson};
 use downbeat_reports::inert;
 use downbeat_reports::record::TrialRecord;
 use downbeat_reports::summary::Summary;
@@ -282,9 +282,128 @@ fn ndjson_is_one_object_a_line_with_the_same_fields() {
     });
 }
 
+/// Exports of the samples with that function's name.
+fn exported(name: &str, with: &str) -> Vec<u8> {
+    let (record, samples) = (examples::sampled(), examples::samples_with(with));
+    let summary = Summary::new(&record, false).unwrap().with_samples(Some(&samples));
+    find(name).unwrap().write(&summary, &Options::default())
+}
+
+#[test]
+fn folded_stacks_have_the_same_frames_and_counts() {
+    let lines = |with: &str| -> Vec<(usize, u64)> {
+        let text = String::from_utf8(exported("folded", with)).unwrap();
+        let line = |line: &str| {
+            let (frames, count) = line.rsplit_once(' ').unwrap();
+            (frames.split(';').count(), count.parse().unwrap())
+        };
+        let mut lines: Vec<_> = text.lines().map(line).collect();
+        lines.sort_unstable();
+        lines
+    };
+    let plain = lines(HARMLESS);
+    for with in HOSTILE {
+        assert_eq!(lines(&with.replace(';', ",")), plain, "{with:?}");
+    }
+}
+
+#[test]
+fn speedscope_has_the_same_profiles_and_as_many_frames() {
+    let read = |with: &str| -> Value { serde_json::from_slice(&exported("speedscope", with)).unwrap() };
+    let shape = |value: &Value| {
+        let profiles = value["profiles"].as_array().unwrap().iter();
+        let profiles: Vec<_> = profiles.map(|one| (one["name"].clone(), one["endValue"].clone())).collect();
+        (profiles, value["shared"]["frames"].as_array().unwrap().len())
+    };
+    let plain = shape(&read(HARMLESS));
+    for with in HOSTILE {
+        let value = read(&with.replace(';', ","));
+        assert_eq!(shape(&value), plain, "{with:?}");
+        let frames = value["shared"]["frames"].as_array().unwrap().len() as u64;
+        for profile in value["profiles"].as_array().unwrap() {
+            let stacks = profile["samples"].as_array().unwrap();
+            assert_eq!(stacks.len(), profile["weights"].as_array().unwrap().len());
+            let mut places = stacks.iter().flat_map(|stack| stack.as_array().unwrap());
+            assert!(places.all(|place| place.as_u64().unwrap() < frames));
+            let weights = profile["weights"].as_array().unwrap().iter().map(|weight| weight.as_u64().unwrap());
+            assert_eq!(Some(weights.sum()), profile["endValue"].as_u64());
+        }
+    }
+}
+
+fn varint(rest: &mut &[u8]) -> u64 {
+    let (mut value, mut shift) = (0, 0);
+    loop {
+        let (byte, after) = rest.split_first().expect("a whole number");
+        *rest = after;
+        value |= u64::from(byte & 0x7f) << shift;
+        shift += 7;
+        if *byte < 0x80 {
+            return value;
+        }
+    }
+}
+
+/// Fields of a protobuf message that has numbers and nested bytes only.
+fn fields(mut rest: &[u8]) -> Vec<(u64, u64, &[u8])> {
+    let mut found = Vec::new();
+    while !rest.is_empty() {
+        let key = varint(&mut rest);
+        let value = varint(&mut rest);
+        let (content, after) = match key & 7 {
+            0 => rest.split_at(0),
+            2 => rest.split_at(value as usize),
+            wire => panic!("wire type {wire}"),
+        };
+        rest = after;
+        found.push((key >> 3, value, content));
+    }
+    found
+}
+
+#[test]
+fn pprof_has_every_sample_with_its_labels_and_names_that_are_there() {
+    for with in HOSTILE.into_iter().chain([HARMLESS]) {
+        let bytes = exported("pprof", &with.replace(';', ","));
+        let profile = fields(&bytes);
+        let of = |field: u64| profile.iter().filter(move |one| one.0 == field).map(|one| one.2);
+        let strings: Vec<&str> = of(6).map(|text| std::str::from_utf8(text).unwrap()).collect();
+        assert_eq!(strings[0], "");
+        let (locations, functions) = (of(4).count() as u64, of(5).count() as u64);
+        assert!(locations == functions && of(5).all(|function| (fields(function)[1].1 as usize) < strings.len()));
+        let (mut sum, mut late) = (0, 0);
+        for sample in of(2).map(fields) {
+            assert!(sample.iter().filter(|one| one.0 == 1).all(|one| (1..=locations).contains(&one.1)));
+            let value = sample.iter().find(|one| one.0 == 2).unwrap().1;
+            let label = |name: &str| {
+                let labels = sample.iter().filter(|one| one.0 == 3).map(|one| fields(one.2));
+                labels.filter(|label| strings[label[0].1 as usize] == name).map(|label| label[1].1).next()
+            };
+            sum += value;
+            late += if strings[label("part").unwrap() as usize] == "late" { value } else { 0 };
+            assert!(strings[label("thread").unwrap() as usize].starts_with("db-"));
+            assert_eq!(label("batch").is_some(), label("stage").is_some());
+        }
+        assert_eq!((sum, late), (1_600, 440), "{with:?}");
+    }
+}
+
 #[test]
 fn every_format_of_runs_is_tested_against_hostile_text() {
-    let tested = ["html", "human", "json", "hgrm", "csv", "junit", "github", "markdown", "ndjson"];
+    let tested = [
+        "html",
+        "human",
+        "json",
+        "hgrm",
+        "csv",
+        "junit",
+        "github",
+        "markdown",
+        "ndjson",
+        "folded",
+        "pprof",
+        "speedscope",
+    ];
     let record = examples::holds();
     let summary = Summary::new(&record, false).unwrap();
     for format in FORMATS {

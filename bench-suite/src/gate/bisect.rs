@@ -81,13 +81,15 @@ impl Bisection<'_> {
                 Step::Bad => "bad",
                 Step::Skip => "skip",
                 Step::Abort(exit) => {
-                    return Ok(Outcome { text: String::new(), message: Some("interrupted".to_owned()), exit });
+                    return Ok(Outcome { text: Vec::new(), message: Some("interrupted".to_owned()), exit });
                 }
             };
             said = match self.git(&["bisect", word, &commit]) {
                 Ok(said) => said,
                 // git ends with a failure when only skipped commits are left, and names them.
-                Err(left) => return Ok(Outcome { text: left + "\n", message: None, exit: Exit::NotJudged }),
+                Err(left) => {
+                    return Ok(Outcome { text: (left + "\n").into_bytes(), message: None, exit: Exit::NotJudged });
+                }
             };
         }
         Ok(Outcome::shown(said + "\n"))

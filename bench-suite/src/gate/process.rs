@@ -131,6 +131,7 @@ fn spec(task: &Task<'_>, name: &str, files: &Files) -> TrialSpec {
         time_limit_is_given: false,
         answer: None,
         status: files.status.clone(),
+        samples: false,
     }
 }
 

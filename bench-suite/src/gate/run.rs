@@ -364,7 +364,7 @@ impl Gate<'_> {
         let _ = std::fs::remove_dir_all(&self.work.path);
         if self.request.self_test {
             let (text, seen) = self_test::render(&self.record, &judgement);
-            return Ok(Outcome { text, message: None, exit: exit.unwrap_or(seen) });
+            return Ok(Outcome { text: text.into_bytes(), message: None, exit: exit.unwrap_or(seen) });
         }
         let kept = history::append(&self.request.history, &self.record, judgement.verdict.exit());
         let summarised = self.add_job_summary(&judgement);
@@ -374,7 +374,7 @@ impl Gate<'_> {
             .map(|failure| format!("warning: {failure}"))
             .collect();
         Ok(Outcome {
-            text: (self.request.format.render)(&self.record, &judgement, &options),
+            text: (self.request.format.render)(&self.record, &judgement, &options).into_bytes(),
             exit: exit.unwrap_or(judgement.verdict.exit()),
             message: Some(problems.join("\n")).filter(|message| !message.is_empty()),
         })

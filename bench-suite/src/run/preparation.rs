@@ -75,6 +75,7 @@ pub(super) fn spec(request: &RunRequest, arguments: &[OsString]) -> Result<Trial
         answer: request.answer.clone(),
         status: PathBuf::new(),
         ceiling_per_s: None,
+        samples: request.profile,
     })
 }
 

@@ -8,7 +8,8 @@ use downbeat_reports::exit::Exit;
 use downbeat_reports::flame;
 use downbeat_reports::format::{Options, hgrm, html};
 use downbeat_reports::record::TrialRecord;
-use downbeat_reports::store::RunDirectory;
+use downbeat_reports::samples;
+use downbeat_reports::store::{self, RunDirectory};
 use downbeat_reports::summary::{MissingTrial, Summary};
 use downbeat_reports::verdict::Word;
 use std::path::PathBuf;
@@ -19,16 +20,21 @@ pub(super) struct Results<'d> {
     pub(super) directory: &'d RunDirectory,
     /// Where the sampler left its profile, if it did.
     pub(super) protobuf: PathBuf,
+    /// Where the trial left its samples, if it did.
+    pub(super) samples: PathBuf,
 }
 
 impl Results<'_> {
     /// Judges the record, stores everything, and renders the verdict. A result that cannot be stored is shown all the same.
     pub(super) fn finish(&self, record: &TrialRecord, output: Output, interrupted: Option<Exit>) -> Outcome {
-        let summary = match Summary::new(record, output.must_hold) {
+        // Samples that cannot be read are as good as none: the verdict does not need them.
+        let samples = store::read_samples(&self.samples).ok().flatten();
+        let summary = match Summary::new(record, output.must_hold).map(|summary| summary.with_samples(samples.as_ref()))
+        {
             Ok(summary) => summary,
             Err(error) => {
                 let message = Some(format!("error: {error}"));
-                return Outcome { text: String::new(), message, exit: Exit::Internal };
+                return Outcome { text: Vec::new(), message, exit: Exit::Internal };
             }
         };
         let summary = match interrupted {
@@ -39,7 +45,7 @@ impl Results<'_> {
         let report = self.directory.file("report.html").display().to_string();
         let options = Options { colour: output.colour, report: failure.is_none().then_some(report) };
         Outcome {
-            text: (output.format.render)(&summary, &options),
+            text: output.format.write(&summary, &options),
             exit: failure.as_ref().map_or(summary.exit, Failure::exit),
             message: failure.map(|failure| format!("error: {failure}")),
         }
@@ -50,6 +56,9 @@ impl Results<'_> {
         self.directory.write("latency.hgrm", hgrm::render(summary).as_bytes())?;
         if let Ok(svg) = flame::render(summary.record) {
             self.directory.write("flamegraph.svg", svg.as_bytes())?;
+        }
+        if let Ok(samples) = std::fs::read(&self.samples) {
+            self.directory.write(samples::FILE, &samples)?;
         }
         if let Ok(protobuf) = std::fs::read(&self.protobuf) {
             self.directory.write("profile.pb", &protobuf)?;
@@ -73,5 +82,5 @@ pub(super) fn missing(spec: &TrialSpec, failure: &Failure, output: Output) -> Ou
     };
     let options = Options { colour: output.colour, report: None };
     let text = (output.format.render_missing)(&missing, &options);
-    Outcome { text, message: Some(format!("error: {failure}")), exit }
+    Outcome { text: text.into_bytes(), message: Some(format!("error: {failure}")), exit }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 const CELLS_MOST: usize = 10_000;
 
 /// Knobs that say how long and how to measure: changing them changes the ruler.
-const RULERS: [&str; 6] = ["batches", "duration", "warmup", "max_time", "profile_hz", "late_limit"];
+const RULERS: [&str; 7] = ["batches", "duration", "warmup", "max_time", "profile_hz", "trial_samples", "late_limit"];
 
 /// One knob with the values that it may take, each as it is printed again.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -178,6 +178,7 @@ impl Laboratory {
             time_limit_is_given: false,
             answer: None,
             status: PathBuf::new(),
+            samples: false,
         }
     }
 

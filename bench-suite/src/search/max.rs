@@ -280,7 +280,7 @@ impl Climb<'_> {
             true => json,
             false => super::with_report(record.render_human(), &directory.file("report.html")),
         };
-        Ok(Outcome { text, message: failure.map(|failure| format!("error: {failure}")), exit })
+        Ok(Outcome { text: text.into_bytes(), message: failure.map(|failure| format!("error: {failure}")), exit })
     }
 }
 

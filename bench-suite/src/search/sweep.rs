@@ -296,10 +296,12 @@ impl Run<'_> {
         let resume = format!("continue with: downbeat resume {}", self.store.path().display());
         match stop {
             Ok(None) => Ok(Outcome::shown(text)),
-            Ok(Some(exit)) => Ok(Outcome { text, message: Some(resume), exit }),
-            Err(failure) => {
-                Ok(Outcome { text, message: Some(format!("error: {failure}\n{resume}")), exit: failure.exit() })
-            }
+            Ok(Some(exit)) => Ok(Outcome { text: text.into_bytes(), message: Some(resume), exit }),
+            Err(failure) => Ok(Outcome {
+                text: text.into_bytes(),
+                message: Some(format!("error: {failure}\n{resume}")),
+                exit: failure.exit(),
+            }),
         }
     }
 }

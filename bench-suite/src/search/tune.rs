@@ -207,7 +207,7 @@ fn finish(
     if !request.output.json {
         text = super::with_report(text, &directory.file("report.html"));
     }
-    Ok(Outcome { text, message: failure.map(|failure| format!("error: {failure}")), exit })
+    Ok(Outcome { text: text.into_bytes(), message: failure.map(|failure| format!("error: {failure}")), exit })
 }
 
 /// Whether more of the goal's own number is better.

@@ -22,6 +22,7 @@ pub(super) fn report(index: u64, first_sequence: u64, end_sequence: u64) -> Batc
         ranges: (first_sequence < end_sequence).then_some(first_sequence..end_sequence).into_iter().collect(),
         shed: 0,
         phases: Vec::new(),
+        milestones: Vec::new(),
         busy: Vec::new(),
         idle_ns: 0,
         skew: None,

@@ -4,6 +4,8 @@ use super::answers::{self, Checked};
 use super::collector::{Collection, Collector};
 use super::control::Control;
 use super::record::Evidence;
+use super::sampler::{self, Sampler};
+use super::spans;
 use super::telling::Telling;
 use crate::failure::Failure;
 use crate::load::{Built, Load};
@@ -16,7 +18,8 @@ use downbeat_engine::clock::{Clock, MonotonicClock};
 use downbeat_engine::context::State;
 use downbeat_engine::error::EngineError;
 use downbeat_reports::quantity::{duration, rate};
-use downbeat_reports::record::TrialRecord;
+use downbeat_reports::record::{Sampling, TrialRecord};
+use downbeat_reports::samples::SamplesFile;
 use downbeat_workloads::catalog::Job;
 use downbeat_workloads::generator::GeneratorStats;
 use std::sync::Arc;
@@ -40,11 +43,15 @@ enum End {
     SourceFailed(String),
 }
 
-/// Runs the trial of a spec.
+/// Runs the trial of a spec. Beside the record come the samples that were taken meanwhile, if any were.
 ///
 /// # Errors
 /// The load or the job cannot be made, or a TCP source never brought a line.
-pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, control: &Control) -> Result<TrialRecord, Failure> {
+pub(super) fn measure(
+    spec: &TrialSpec,
+    job: &dyn Job,
+    control: &Control,
+) -> Result<(TrialRecord, Option<SamplesFile>), Failure> {
     crate::status::Status::default().write(&spec.status);
     let load = Load::for_trial(spec, job)?;
     let context = StreamingContext::new(load.settings.engine.clone())?;
@@ -56,6 +63,7 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, control: &Control) -> Res
     context.add_listener(collector.clone());
     let telling = Telling::start(spec.status.clone(), collector.clone());
     let noise = NoiseMeter::start(load.settings.engine.interval_ns);
+    let sampler = start_sampler(spec, &load);
 
     let clock = MonotonicClock::new();
     collector.begin(clock.now_ns());
@@ -65,6 +73,7 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, control: &Control) -> Res
     telling.tell(Stage::Draining);
     let drain = if end == End::BatchFailed { Duration::ZERO } else { Duration::from_nanos(DRAIN_NS) };
     let stopped = context.stop(drain)?;
+    let sampled = sampler.and_then(Sampler::stop);
     let noise = noise.stop();
     if !collector.has_begun() {
         nothing_came(spec, &end, collector.status().trouble)?;
@@ -72,6 +81,15 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, control: &Control) -> Res
 
     telling.tell(Stage::Checking);
     let collection = collector.take();
+    let sampling = Sampling { frequency_hz: load.settings.run.profile_hz, ..Sampling::default() };
+    let (sampling, samples) = match sampled {
+        Ok(sampled) => {
+            let sampling = Sampling { sampler: Some(sampler::SAMPLER.to_owned()), ..sampling };
+            let (sampling, samples) = spans::join(&spec.run, sampling, &sampled, &collection.batches);
+            (sampling, Some(samples))
+        }
+        Err(reason) => (Sampling { unavailable: Some(reason), ..sampling }, None),
+    };
     let checked = check(&load, job, &built, &collection, &end);
     let unwritten = spec.answer.as_ref().and_then(|answer| Load::write_answer(&built, answer).err());
     telling.stop();
@@ -87,6 +105,7 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, control: &Control) -> Res
         collection,
         stopped,
         noise,
+        sampling,
         checked,
         interrupted: matches!(end, End::Stopped | End::TimeLimit),
         failure: match &end {
@@ -95,7 +114,15 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, control: &Control) -> Res
         },
         warnings,
     };
-    evidence.record()
+    Ok((evidence.record()?, samples))
+}
+
+fn start_sampler(spec: &TrialSpec, load: &Load) -> Result<Sampler, String> {
+    match spec.samples && load.settings.run.trial_samples {
+        true => Sampler::start(load.settings.run.profile_hz),
+        false if spec.samples => Err("trial_samples is off".to_owned()),
+        false => Err("none were asked for".to_owned()),
+    }
 }
 
 fn collector(spec: &TrialSpec, load: &Load) -> Collector {

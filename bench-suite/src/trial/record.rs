@@ -11,7 +11,7 @@ use downbeat_engine::allocator;
 use downbeat_engine::context::StopReport;
 use downbeat_engine::metrics::Stage;
 use downbeat_reports::record::{
-    BatchRecord, Integrity, Judging, Lag, Noise, Phase, Profile, Resources, SCHEMA, Schedule, TrialRecord,
+    BatchRecord, Integrity, Judging, Lag, Noise, Phase, Profile, Resources, SCHEMA, Sampling, Schedule, TrialRecord,
 };
 use downbeat_reports::stats::percentiles;
 use downbeat_workloads::generator::GeneratorSummary;
@@ -29,6 +29,8 @@ pub(super) struct Evidence<'t> {
     pub(super) stopped: StopReport,
     /// What disturbed the host.
     pub(super) noise: NoiseReading,
+    /// What is known of the samples that were taken meanwhile.
+    pub(super) sampling: Sampling,
     /// What the generator tells about itself.
     pub(super) generator: Option<GeneratorSummary>,
     /// Records per second that it can send into a job that does nothing; of a user's file, that it can hand over alone.
@@ -70,6 +72,7 @@ impl Evidence<'_> {
             noise: self.noise(),
             environment: machine::fingerprint(),
             profile: Profile::default(),
+            sampling: self.sampling.clone(),
             schedule,
             interrupted: self.interrupted,
             failure: self.failure,
@@ -243,6 +246,7 @@ mod tests {
             answer: None,
             status: "s".into(),
             ceiling_per_s: None,
+            samples: false,
         }
     }
 
@@ -265,6 +269,7 @@ mod tests {
             collection,
             stopped: StopReport { accepted: 20, unfinished: 6, ..StopReport::default() },
             noise: NoiseReading::default(),
+            sampling: Sampling::default(),
             generator: None,
             ceiling_per_s: None,
             checked: Checked::default(),

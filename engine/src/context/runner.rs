@@ -173,6 +173,7 @@ impl Runner {
             ranges: first.ranges,
             shed: batch.sum(|allotment| allotment.shed),
             phases: books.phases,
+            milestones: books.milestones,
             busy: books.busy,
             idle_ns: worked.saturating_sub(busy),
             skew: books.skew,

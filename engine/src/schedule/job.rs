@@ -23,6 +23,7 @@ pub(crate) struct JobRun<'e> {
     begun_ns: u64,
     last_ns: u64,
     phases: Vec<(Stage, u64)>,
+    milestones: Vec<(Stage, u64)>,
     busy: Vec<(Stage, u64)>,
     longest_task_ns: u64,
     skew: Option<f64>,
@@ -40,7 +41,7 @@ impl<'e> JobRun<'e> {
         metrics: bool,
         started_ns: u64,
     ) -> Self {
-        let (phases, busy) = (Vec::new(), Vec::new());
+        let (phases, milestones, busy) = (Vec::new(), Vec::new(), Vec::new());
         JobRun {
             batch,
             number,
@@ -52,6 +53,7 @@ impl<'e> JobRun<'e> {
             begun_ns: started_ns,
             last_ns: started_ns,
             phases,
+            milestones,
             busy,
             longest_task_ns: 0,
             skew: None,
@@ -134,6 +136,15 @@ impl<'e> JobRun<'e> {
         let now = self.clock.now_ns();
         add(&mut self.phases, stage, now - self.last_ns);
         self.last_ns = now;
+        self.book_milestone(stage, now);
+    }
+
+    /// Stages in a row of the same name are one; their number is bounded by that of the job's operators either way.
+    fn book_milestone(&mut self, stage: Stage, now_ns: u64) {
+        match self.milestones.last_mut() {
+            Some((last, at_ns)) if *last == stage => *at_ns = now_ns,
+            _ => self.milestones.push((stage, now_ns)),
+        }
     }
 
     /// Books what went through one exchange.
@@ -150,8 +161,8 @@ impl<'e> JobRun<'e> {
         #[cfg(feature = "planted")]
         super::planted::slow_down(self.batch, self.begun_ns, &**self.clock);
         self.milestone(Stage::Commit);
-        let JobRun { last_ns: done_ns, phases, busy, skew, exchanged, .. } = self;
-        Books { done_ns, phases, busy, skew, exchanged }
+        let JobRun { last_ns: done_ns, phases, milestones, busy, skew, exchanged, .. } = self;
+        Books { done_ns, phases, milestones, busy, skew, exchanged }
     }
 }
 
@@ -164,6 +175,7 @@ pub(crate) fn fires(number: i64, slide_batches: u64) -> bool {
 pub(crate) struct Books {
     pub(crate) done_ns: u64,
     pub(crate) phases: Vec<(Stage, u64)>,
+    pub(crate) milestones: Vec<(Stage, u64)>,
     pub(crate) busy: Vec<(Stage, u64)>,
     pub(crate) skew: Option<f64>,
     pub(crate) exchanged: Exchanged,

@@ -1,6 +1,7 @@
 //! An explanation as text for a terminal of 80 columns.
 
 use super::Explanation;
+use super::pools::Pool;
 use crate::columns::{GUTTER, words, wrap};
 use crate::inert;
 use crate::judged;
@@ -13,6 +14,9 @@ const MARKED_FACTOR: f64 = 2.0;
 
 /// Columns before the text of a cause: the gutter and its share.
 const CAUSE: usize = GUTTER + 8;
+
+/// Longest name of a function, characters.
+const FUNCTION: usize = 120;
 
 /// Longest name of a stage, characters.
 const NAME: usize = 24;
@@ -33,6 +37,8 @@ pub fn render_human(record: &TrialRecord, explanation: &Explanation<'_>) -> Stri
         let _ = writeln!(text, "  {name:<24} {this:>12} {usual:>12}");
     }
     causes(&mut text, record, explanation);
+    functions(&mut text, record, explanation);
+    let _ = writeln!(text, "page     report.html#batch-{}", batch.index);
     text
 }
 
@@ -110,5 +116,25 @@ fn causes(text: &mut String, record: &TrialRecord, explanation: &Explanation<'_>
         let stolen = format!("{} of CPU time went to others during the whole trial", duration(steal_ns));
         text.push_str(&words("host", &stolen));
     }
-    let _ = writeln!(text, "page     report.html#batch-{}", explanation.batch.index);
+}
+
+/// What ran, and whose samples say so.
+fn functions(text: &mut String, record: &TrialRecord, explanation: &Explanation<'_>) {
+    let Some(functions) = &explanation.functions else {
+        if let Some(reason) = &record.sampling.unavailable {
+            text.push_str(&words("cpu", &format!("no samples of the trial: {}", inert::line(reason))));
+        }
+        return;
+    };
+    let few = match functions.pool {
+        Pool::Batch => String::new(),
+        _ => format!(" ({} of its own are too few)", count(functions.batch_samples)),
+    };
+    let whose = format!("{} samples of {}{few}", count(functions.samples), functions.pool.words());
+    text.push_str(&words("cpu", &whose));
+    for hot in &functions.hottest {
+        let usual = hot.usual_share.map_or_else(String::new, |share| format!(", {} on time", percent(share)));
+        let line = format!("{}{usual}", inert::short(&hot.name, FUNCTION));
+        let _ = writeln!(text, "{:GUTTER$}{:>6}  {}", "", percent(hot.share), wrap(&line, " ", CAUSE, CAUSE));
+    }
 }

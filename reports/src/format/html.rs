@@ -5,6 +5,7 @@ mod curve;
 mod delays;
 mod downloads;
 mod flames;
+mod late_flames;
 mod method;
 mod phases;
 mod script;
@@ -33,7 +34,7 @@ pub fn render(summary: &Summary<'_>) -> String {
         (curve::render(summary))
         (phases::render(summary))
         (tables::late(summary))
-        (flames::render(summary.record))
+        (flames::render(summary))
         (downloads::render(summary))
         (method::render(summary))
     };

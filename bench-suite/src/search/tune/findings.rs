@@ -129,7 +129,7 @@ pub(super) fn best_toml(task: &Task<'_>, record: &TuneRecord, arm: &Arm, origins
     }
     let mut text = format!("# {} for the goal `{}`, by: {}\n", record.workload, record.goal, record.command);
     for (knob, value) in settings.values() {
-        let is_ruler = ["max_time", "rate", "profile_hz"].contains(&knob.as_str());
+        let is_ruler = ["max_time", "rate", "profile_hz", "trial_samples"].contains(&knob.as_str());
         let is_given = origins.get(&knob).is_some_and(|origin| origin != "default");
         let is_changed = arm.changes.contains_key(&knob);
         if !is_ruler && (is_changed || is_given || defaults.get(&knob) != Some(&value)) {

@@ -1,13 +1,14 @@
 //! The flamegraph inside the report: static, without script, with a ranking of functions as its text.
 
-use super::text;
 use super::theme::SEGMENTS;
+use super::{late_flames, text};
 use crate::flame::tree::{Bar, Function, layout, ranking};
 use crate::flame::{stacks, subtitle, unavailable};
 use crate::format::svg::unit;
 use crate::inert;
 use crate::quantity::{count, percent};
 use crate::record::TrialRecord;
+use crate::summary::Summary;
 use maud::{Markup, html};
 
 const WIDTH: f64 = 960.0;
@@ -22,10 +23,13 @@ const CHARACTER: f64 = 6.3;
 /// Functions in the ranking.
 const RANKED: usize = 20;
 
-pub(super) fn render(record: &TrialRecord) -> Markup {
+pub(super) fn render(summary: &Summary<'_>) -> Markup {
+    let record = summary.record;
     html! {
         section id="flamegraph" {
             h2 { "Where the CPU time goes" }
+            (late_flames::render(summary))
+            h3 { "The same batches again, unpaced" }
             @match unavailable(&record.profile) {
                 Some(reason) => p.lead { "There is no flamegraph: " (reason) "." },
                 None => (graph(record)),
@@ -45,7 +49,7 @@ fn graph(record: &TrialRecord) -> Markup {
             "The interactive drawing is flamegraph.svg beside this file."
         }
         figure {
-            (drawing(&bars, all, &ranked))
+            (drawing("flame", "Flamegraph of the unpaced replay", &description(&ranked, all), &frames(&bars, all), all))
             figcaption {
                 (subtitle(record))
                 @if let Some(sampler) = &record.profile.sampler { " · " (text(sampler)) }
@@ -54,36 +58,57 @@ fn graph(record: &TrialRecord) -> Markup {
         }
         details {
             summary { "Functions by their own samples" }
-            (ranking_table(&ranked, all))
+            (ranking_table("Functions by their own samples", &ranked, all))
         }
     }
 }
 
-fn drawing(bars: &[Bar], all: u64, ranked: &[Function]) -> Markup {
+/// A bar as it is drawn.
+pub(super) struct Frame<'b> {
+    pub(super) bar: &'b Bar,
+    /// Its classes.
+    pub(super) class: String,
+    /// Stands before its name.
+    pub(super) mark: &'static str,
+    /// What is said of it after its name.
+    pub(super) about: String,
+}
+
+/// Frames coloured by their crates.
+pub(super) fn frames(bars: &[Bar], all: u64) -> Vec<Frame<'_>> {
+    let share = |bar: &Bar| percent(bar.samples as f64 / all.max(1) as f64);
+    let about = |bar: &Bar| format!("{} samples, {}", count(bar.samples), share(bar));
+    bars.iter().map(|bar| Frame { bar, class: class(bar), mark: "", about: about(bar) }).collect()
+}
+
+/// The ids of title and description begin with `id`.
+pub(super) fn drawing(id: &str, title: &str, description: &str, frames: &[Frame<'_>], all: u64) -> Markup {
     let per_sample = WIDTH / all.max(1) as f64;
-    let visible: Vec<&Bar> = bars.iter().filter(|bar| bar.samples as f64 * per_sample >= NARROWEST).collect();
-    let height = (visible.iter().map(|bar| bar.depth).max().unwrap_or(0) + 1) as f64 * ROW;
+    let visible: Vec<&Frame<'_>> =
+        frames.iter().filter(|frame| frame.bar.samples as f64 * per_sample >= NARROWEST).collect();
+    let height = (visible.iter().map(|frame| frame.bar.depth).max().unwrap_or(0) + 1) as f64 * ROW;
     html! {
-        svg.frame viewBox={ "0 0 " (WIDTH) " " (unit(height)) } role="img" aria-labelledby="flame-title flame-desc" {
-            title id="flame-title" { "Flamegraph of the unpaced replay" }
-            desc id="flame-desc" { (description(ranked, all)) }
-            @for bar in &visible {
-                (frame(bar, all, per_sample))
+        svg.frame viewBox={ "0 0 " (WIDTH) " " (unit(height)) } role="img" aria-labelledby={ (id) "-title " (id) "-desc" } {
+            title id={ (id) "-title" } { (title) }
+            desc id={ (id) "-desc" } { (description) }
+            @for frame in &visible {
+                (drawn(frame, per_sample))
             }
         }
     }
 }
 
-fn frame(bar: &Bar, all: u64, per_sample: f64) -> Markup {
+fn drawn(frame: &Frame<'_>, per_sample: f64) -> Markup {
+    let bar = frame.bar;
     let (x, y) = (bar.start as f64 * per_sample, bar.depth as f64 * ROW);
     let width = bar.samples as f64 * per_sample;
-    let characters = ((width - 8.0) / CHARACTER).max(0.0) as usize;
+    let characters = (((width - 8.0) / CHARACTER).max(0.0) as usize).saturating_sub(frame.mark.chars().count());
     html! {
         g {
-            title { (bar.name) ": " (count(bar.samples)) " samples, " (percent(bar.samples as f64 / all.max(1) as f64)) }
-            rect class=(class(bar)) x=(unit(x)) y=(unit(y)) width=(unit(width)) height=(unit(ROW - 1.0)) {}
+            title { (bar.name) ": " (frame.about) }
+            rect class=(frame.class) x=(unit(x)) y=(unit(y)) width=(unit(width)) height=(unit(ROW - 1.0)) {}
             @if characters >= 3 {
-                text.on-segment x=(unit(x + 4.0)) y=(unit(y + 12.5)) { (label(&bar.name, characters)) }
+                text.on-segment x=(unit(x + 4.0)) y=(unit(y + 12.5)) { (frame.mark) (label(&bar.name, characters)) }
             }
         }
     }
@@ -113,10 +138,10 @@ fn class(bar: &Bar) -> String {
     format!("segment s{}", 1 + sum % (SEGMENTS.len() as u64 - 1))
 }
 
-fn ranking_table(ranked: &[Function], all: u64) -> Markup {
+pub(super) fn ranking_table(label: &str, ranked: &[Function], all: u64) -> Markup {
     let share = |samples: u64| percent(samples as f64 / all.max(1) as f64);
     html! {
-        div.table tabindex="0" role="region" aria-label="Functions by their own samples" {
+        div.table tabindex="0" role="region" aria-label=(label) {
             table {
                 thead { tr { th { "Function" } th.number { "Own samples" } th.number { "Own" } th.number { "With callees" } } }
                 tbody {
@@ -135,7 +160,7 @@ fn ranking_table(ranked: &[Function], all: u64) -> Markup {
 }
 
 /// The drawing in words.
-fn description(ranked: &[Function], all: u64) -> String {
+pub(super) fn description(ranked: &[Function], all: u64) -> String {
     let top: Vec<String> = ranked
         .iter()
         .take(3)

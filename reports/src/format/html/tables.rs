@@ -2,6 +2,7 @@
 //! `#batch-N`.
 
 use super::text;
+use crate::explain::pools::{Functions, Pool, Pools};
 use crate::explain::{self, Explanation};
 use crate::format::svg::unit;
 use crate::judged;
@@ -22,7 +23,9 @@ const MARKED_FACTOR: f64 = 2.0;
 pub(super) fn late(summary: &Summary<'_>) -> Markup {
     let record = summary.record;
     let late = judged::late_worst_first(record).len();
-    let shown = explain::late(record, LATE);
+    let pools = summary.samples.map(|samples| Pools::new(record, samples));
+    let shown: Vec<Explanation<'_>> =
+        explain::late(record, LATE).into_iter().map(|one| one.with_functions(pools.as_ref())).collect();
     let troubled = troubled(record);
     html! {
         section id="late" {
@@ -78,6 +81,7 @@ fn drill_down(record: &TrialRecord, explanation: &Explanation<'_>) -> Markup {
                 code { "downbeat explain " (text(&record.run)) " --batch " (batch.index) }
             }
             (causes(record, explanation))
+            @if let Some(functions) = &explanation.functions { (hottest(functions)) }
             div.pair {
                 div { (times(explanation)) }
                 div { (figures(explanation)) }
@@ -100,6 +104,25 @@ fn causes(record: &TrialRecord, explanation: &Explanation<'_>) -> Markup {
                             rect.share x="0" y="1" height="8" width=(unit(100.0 * cause.share)) {}
                         } }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// The functions that ran, and whose samples say so.
+fn hottest(functions: &Functions) -> Markup {
+    let or_dash = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), percent);
+    html! {
+        table {
+            caption {
+                "CPU time: " (count(functions.samples)) " samples of " (functions.pool.words())
+                @if functions.pool != Pool::Batch { "; the " (count(functions.batch_samples)) " of this one are too few" }
+            }
+            thead { tr { th { "Function" } th.number { "Share" } th.number { "In batches on time" } } }
+            tbody {
+                @for hot in &functions.hottest {
+                    tr { td { code { (hot.name) } } td.number { (percent(hot.share)) } td.number { (or_dash(hot.usual_share)) } }
                 }
             }
         }

@@ -26,7 +26,11 @@ pub(super) const SEGMENTS: [&str; 7] = ["#cfd4d8", "#a9d0ee", "#f7d08a", "#b4dfb
 /// Steps of heat maps, light to dark, the same in both themes, always under [`SEGMENT_TEXT`].
 const HEAT: [&str; 5] = ["#f6f3e4", "#dbe6cb", "#b3d6bb", "#84c0b5", "#5ba6b3"];
 
-/// Text on [`SEGMENTS`] and [`HEAT`].
+/// Fills of frames with a smaller or a larger share than usual, by how much, the same in both themes, always marked, too.
+const DIFFERENCES: [(&str, &str); 4] =
+    [("less-2", "#7fb4e0"), ("less-1", "#bcd9f0"), ("more-1", "#f8cfb5"), ("more-2", "#ef9a6a")];
+
+/// Text on [`SEGMENTS`], [`HEAT`] and [`DIFFERENCES`].
 const SEGMENT_TEXT: &str = "#1b1e21";
 
 /// The word on the button that changes the theme.
@@ -48,10 +52,11 @@ pub(super) fn stylesheet() -> String {
         .collect();
     let segments: String =
         SEGMENTS.iter().enumerate().map(|(number, fill)| format!(".s{number}{{fill:{fill}}}")).collect();
+    let differences: String = DIFFERENCES.iter().map(|(name, fill)| format!(".{name}{{fill:{fill}}}")).collect();
     format!(
         ":root{{color-scheme:light dark;{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\
          :root[data-theme=light]{{color-scheme:light;{light}}}:root[data-theme=dark]{{color-scheme:dark;{dark}}}\
-         @media print{{:root,:root[data-theme]{{color-scheme:light;{light}}}}}{heat}{segments}.on-segment{{fill:{SEGMENT_TEXT}}}\n{RULES}",
+         @media print{{:root,:root[data-theme]{{color-scheme:light;{light}}}}}{heat}{segments}{differences}.on-segment{{fill:{SEGMENT_TEXT}}}\n{RULES}",
         light = variables(false),
         dark = variables(true),
     )
@@ -100,7 +105,7 @@ mod tests {
                 }
             }
         }
-        for fill in SEGMENTS.into_iter().chain(HEAT) {
+        for fill in SEGMENTS.into_iter().chain(HEAT).chain(DIFFERENCES.map(|(_, fill)| fill)) {
             assert!(contrast(SEGMENT_TEXT, fill) >= 4.5, "{fill}");
         }
     }

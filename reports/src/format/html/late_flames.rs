@@ -1,0 +1,189 @@
+//! Flamegraphs of the measured trial, one for each stage: the late batches, each frame beside the batches that were on time.
+
+use super::flames::{Frame, description, drawing, frames, ranking_table};
+use super::text;
+use crate::explain::pools::{Pool, Pooled, Pools, without_library};
+use crate::flame::Stack;
+use crate::flame::difference::{Change, DifferenceBar, changes, is_beyond_chance, layout};
+use crate::flame::tree;
+use crate::judged;
+use crate::quantity::{count, percent};
+use crate::record::TrialRecord;
+use crate::samples::{COST, FEWEST};
+use crate::summary::Summary;
+use maud::{Markup, html};
+
+/// Stages that are drawn, those with most samples.
+const STAGES: usize = 8;
+
+/// Functions in a table: those that take a larger share in late batches, and those that take a smaller one.
+const LISTED: (usize, usize) = (12, 4);
+
+/// A difference this large, in shares of all samples, is coloured strongly.
+const STRONG: f64 = 0.1;
+
+pub(super) fn render(summary: &Summary<'_>) -> Markup {
+    let pools = summary.samples.map(|samples| Pools::new(summary.record, samples));
+    let of = |pools: &Pools<'_>| -> Vec<Pooled> {
+        pools.stages().into_iter().take(STAGES).map(|stage| pools.of_stage(stage)).collect()
+    };
+    let stages = pools.as_ref().map(of).unwrap_or_default();
+    html! {
+        h3 { "Late batches, in the measured trial" }
+        @if stages.is_empty() {
+            p.lead { "There is no flamegraph of the late batches: " (reason(summary)) "." }
+        } @else {
+            (lead(summary.record))
+            @for (place, pooled) in stages.iter().enumerate() { (stage(summary.record, place, pooled)) }
+        }
+    }
+}
+
+fn reason(summary: &Summary<'_>) -> String {
+    match (&summary.record.sampling.unavailable, summary.samples) {
+        (Some(reason), _) => text(reason).into_owned(),
+        (None, Some(_)) => "no sample was taken in a judged batch".to_owned(),
+        (None, None) => "no samples of the trial lie beside its result".to_owned(),
+    }
+}
+
+fn lead(record: &TrialRecord) -> Markup {
+    let sampling = &record.sampling;
+    html! {
+        p.lead {
+            "Sampled while the batches were measured, " (sampling.frequency_hz) " times a second of each thread's CPU time, and joined to "
+            "the batch and stage that ran: " (count(sampling.in_batches)) " of " (count(sampling.samples)) " samples lie in one batch"
+            @if sampling.lost > 0 { ", " (count(sampling.lost)) " were lost" }
+            ". " (COST) " Of a streak of late batches only the first one counts: it says why. "
+            "▲ and ▼ mark frames whose share differs from that in the batches on time by more than chance."
+        }
+    }
+}
+
+fn stage(record: &TrialRecord, place: usize, pooled: &Pooled) -> Markup {
+    let (drawing, table) = match &pooled.usual {
+        Some(usual) => differential(place, pooled, usual),
+        None => plain(place, pooled),
+    };
+    html! {
+        figure {
+            (drawing)
+            figcaption { b { (pooled.stage) } ": " (whose(record, pooled)) }
+        }
+        details {
+            summary { "Functions of " (pooled.stage) }
+            (table)
+        }
+    }
+}
+
+fn id_and_title(place: usize, pooled: &Pooled) -> (String, String) {
+    (format!("flame-{place}"), format!("Flamegraph of the stage {}", pooled.stage))
+}
+
+fn differential(place: usize, pooled: &Pooled, usual: &[Stack]) -> (Markup, Markup) {
+    let (id, title) = id_and_title(place, pooled);
+    let bars = layout(&pooled.stacks, usual);
+    let functions = changes(&without_library(&pooled.stacks), &without_library(usual));
+    let words = in_words(pooled, &functions);
+    (drawing(&id, &title, &words, &compared(&bars, pooled), pooled.samples), changes_table(pooled, &functions))
+}
+
+fn plain(place: usize, pooled: &Pooled) -> (Markup, Markup) {
+    let (id, title) = id_and_title(place, pooled);
+    let bars = tree::layout(&pooled.stacks);
+    let ranked = tree::ranking(&without_library(&pooled.stacks));
+    let words = description(&ranked, pooled.samples);
+    let label = format!("Functions of {} by their own samples", pooled.stage);
+    (
+        drawing(&id, &title, &words, &frames(&bars, pooled.samples), pooled.samples),
+        ranking_table(&label, &ranked, pooled.samples),
+    )
+}
+
+/// Whose samples are drawn, why these, and beside which.
+fn whose(record: &TrialRecord, pooled: &Pooled) -> String {
+    let (all, fewest) = (count(pooled.samples), count(FEWEST));
+    let drawn = match pooled.pool {
+        Pool::All if judged::late_worst_first(record).is_empty() => {
+            format!("{all} samples of all judged batches; none of them was late")
+        }
+        Pool::All => {
+            let late = count(pooled.late_samples);
+            format!("{all} samples of all judged batches: the {late} of the late ones are fewer than {fewest}")
+        }
+        Pool::Late => {
+            let (whose, heads) = (pooled.pool.words(), count(pooled.head_samples));
+            format!("{all} samples of {whose}: the {heads} of those that waited for nobody are fewer than {fewest}")
+        }
+        Pool::Heads | Pool::Batch => format!("{all} samples of {}", pooled.pool.words()),
+    };
+    let usual = count(pooled.usual_samples);
+    let beside = match (&pooled.usual, pooled.pool) {
+        (Some(_), _) => format!(", beside {usual} of the batches on time"),
+        (None, Pool::All) if pooled.samples < FEWEST => format!("; fewer than {fewest} say little about shares"),
+        (None, Pool::All) => String::new(),
+        (None, _) => format!("; the {usual} of the batches on time are too few to compare"),
+    };
+    drawn + &beside
+}
+
+fn compared<'b>(bars: &'b [DifferenceBar], pooled: &Pooled) -> Vec<Frame<'b>> {
+    let frame = |one: &'b DifferenceBar| {
+        let differs = is_beyond_chance(one.share, pooled.samples, one.usual_share, pooled.usual_samples);
+        let (class, mark) = match one.change() {
+            _ if !differs => ("s0", ""),
+            change if change >= STRONG => ("more-2", "▲ "),
+            change if change > 0.0 => ("more-1", "▲ "),
+            change if change <= -STRONG => ("less-2", "▼ "),
+            _ => ("less-1", "▼ "),
+        };
+        let (samples, share, usual) = (count(one.bar.samples), percent(one.share), percent(one.usual_share));
+        let about = format!("{samples} samples, {share}; in batches on time {usual}");
+        Frame { bar: &one.bar, class: format!("segment {class}"), mark, about }
+    };
+    bars.iter().map(frame).collect()
+}
+
+/// The drawing in words.
+fn in_words(pooled: &Pooled, functions: &[Change]) -> String {
+    let of = |one: &Change| format!("{} {}, on time {}", one.name, percent(one.share), percent(one.usual_share));
+    let top: Vec<String> = functions.iter().filter(|one| one.share > one.usual_share).take(3).map(of).collect();
+    let samples = count(pooled.samples);
+    match top.is_empty() {
+        true => format!("{samples} samples. No function has a larger share than in batches on time."),
+        false => format!("{samples} samples. Larger shares than in batches on time: {}.", top.join("; ")),
+    }
+}
+
+fn changes_table(pooled: &Pooled, functions: &[Change]) -> Markup {
+    let smaller = functions.len().saturating_sub(LISTED.1).max(LISTED.0);
+    let listed = |place: usize| place < LISTED.0 || place >= smaller;
+    let label = format!("Functions of {} in late batches and in those on time", pooled.stage);
+    html! {
+        div.table tabindex="0" role="region" aria-label=(label) {
+            table {
+                thead { tr { th { "Function" } th.number { "Own samples" } th.number { "Late" } th.number { "On time" } th { "Beyond chance" } } }
+                tbody {
+                    @for (_, one) in functions.iter().enumerate().filter(|(place, _)| listed(*place)) {
+                        tr {
+                            td { code { (one.name) } }
+                            td.number { (count(one.own)) }
+                            td.number { (percent(one.share)) }
+                            td.number { (percent(one.usual_share)) }
+                            td { (beyond_chance(pooled, one)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn beyond_chance(pooled: &Pooled, one: &Change) -> &'static str {
+    match is_beyond_chance(one.share, pooled.samples, one.usual_share, pooled.usual_samples) {
+        true if one.share > one.usual_share => "▲ larger",
+        true => "▼ smaller",
+        false => "no",
+    }
+}
