@@ -3,11 +3,13 @@
 mod canary;
 mod disturbance;
 mod fingerprint;
+mod naps;
 mod noise;
 
 pub(crate) use canary::Canary;
-pub(crate) use disturbance::Counters;
+pub(crate) use disturbance::{Counters, group_directories};
 pub use fingerprint::fingerprint;
+pub(crate) use naps::{Naps, naps};
 pub use noise::{NoiseMeter, NoiseReading, steal_ns};
 
 /// Largest resident size of this process so far, bytes; 0 where the system does not tell.
