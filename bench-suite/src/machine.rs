@@ -5,12 +5,14 @@ mod disturbance;
 mod fingerprint;
 mod naps;
 mod noise;
+mod priority;
 
 pub(crate) use canary::Canary;
 pub(crate) use disturbance::{Counters, group_directories};
 pub use fingerprint::fingerprint;
 pub(crate) use naps::{Naps, naps};
 pub use noise::{NoiseMeter, NoiseReading, steal_ns};
+pub(crate) use priority::raise as raise_priority;
 
 /// Largest resident size of this process so far, bytes; 0 where the system does not tell.
 pub fn peak_rss_bytes() -> u64 {

@@ -13,7 +13,7 @@ pub enum Metric {
     P95,
     /// Its 99th percentile.
     P99,
-    /// Records per busy second.
+    /// Records per busy second, of the median large batch.
     Capacity,
 }
 

@@ -131,7 +131,7 @@ pub struct ArmRun {
     pub p95_ns: Option<f64>,
     /// 99th percentile (Harrell–Davis).
     pub p99_ns: Option<f64>,
-    /// Records per busy second in its large batches.
+    /// Records of a large batch by its median time, per second.
     pub capacity_per_s: Option<f64>,
     /// Batches that these figures rest on.
     pub batches: u64,
