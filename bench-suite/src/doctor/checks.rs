@@ -92,6 +92,9 @@ const ENOUGH_BYTES: u64 = 1 << 30;
 /// Users may take samples of their own programs up to this level.
 const PARANOID: i32 = 2;
 
+/// The bit of a process's personality that switches its randomisation off: `ADDR_NO_RANDOMIZE` of personality(2).
+const NO_RANDOMISATION: u32 = 0x0004_0000;
+
 /// All of them, in the order in which they are told.
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -334,6 +337,10 @@ fn huge_pages(host: &Host) -> Seen {
 }
 
 fn randomisation(host: &Host) -> Seen {
+    let personality = host.read("/proc/self/personality").and_then(|word| u32::from_str_radix(&word, 16).ok());
+    if personality.is_some_and(|personality| personality & NO_RANDOMISATION != 0) {
+        return Seen::warn("off for this process");
+    }
     match host.read("/proc/sys/kernel/randomize_va_space").as_deref() {
         Some("0") => Seen::warn("off"),
         Some("1") => Seen::ok("on, without the heap"),
@@ -513,7 +520,8 @@ mod tests {
 
     #[test]
     fn words_of_the_kernel_are_understood() {
-        let cases: [(fn(&Host) -> Seen, &str, &str, Seen); 9] = [
+        let cases: [(fn(&Host) -> Seen, &str, &str, Seen); 10] = [
+            (randomisation, "/proc/self/personality", "00040000\n", Seen::warn("off for this process")),
             (
                 huge_pages,
                 "/sys/kernel/mm/transparent_hugepage/enabled",
