@@ -6,6 +6,7 @@ mod gate;
 mod layers;
 mod search;
 
+pub(crate) use command::visible as visible_command;
 pub use gate::{BisectRequest, GateRequest, HistoryRequest};
 pub use layers::Resolved;
 pub use search::{SearchOutput, SearchRequest, SweepRequest, TuneRequest};
@@ -16,6 +17,7 @@ use crate::settings::{VARIABLE_PREFIX, knobs};
 use crate::source::Source;
 use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap_complete::Shell;
 use downbeat_engine::settings::suggest;
 use downbeat_reports::format::{self, Format};
 use layers::FlagSetting;
@@ -23,6 +25,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+
+/// The format for people.
+const HUMAN: &str = "human";
 
 /// What the user wants done.
 #[derive(Debug)]
@@ -57,6 +62,10 @@ pub enum Request {
     Explain(ExplainRequest),
     /// Write a project for a job of one's own.
     Init(InitRequest),
+    /// Look at what of this host makes figures worse.
+    Doctor(DoctorRequest),
+    /// Write a script that completes what is typed.
+    Completions(Shell),
     /// Be the process of one trial.
     Trial {
         /// What to measure.
@@ -64,6 +73,28 @@ pub enum Request {
         /// Where the record goes.
         record: PathBuf,
     },
+}
+
+impl Request {
+    /// Whether stdout is text for people, not a format for programs or a script.
+    pub(crate) fn is_for_people(&self) -> bool {
+        match self {
+            Request::Run(request) => request.dry_run || request.output.format.name == HUMAN,
+            Request::Report(request) => request.output.format.name == HUMAN,
+            Request::Gate(request) => request.dry_run || request.format.name == HUMAN,
+            Request::Compare(request) => request.format == HUMAN,
+            Request::Max(request) => !request.output.json,
+            Request::Sweep(request) => !request.output.json,
+            Request::Tune(request) => !request.output.json,
+            Request::Load(request) => !request.json,
+            Request::List(request) => !request.json,
+            Request::Explain(request) => !request.json,
+            Request::Doctor(request) => !request.json,
+            Request::Show(_) | Request::Init(_) | Request::History(_) | Request::Bisect(_) => true,
+            // The command that is resumed knows.
+            Request::Resume(_) | Request::Completions(_) | Request::Trial { .. } => false,
+        }
+    }
 }
 
 /// `downbeat run`.
@@ -185,6 +216,13 @@ pub struct InitRequest {
     pub downbeat_path: Option<PathBuf>,
 }
 
+/// `downbeat doctor`.
+#[derive(Debug)]
+pub struct DoctorRequest {
+    /// JSON instead of text.
+    pub json: bool,
+}
+
 /// Reads the command line, together with the environment's `DOWNBEAT_*` variables and the file of `--config`.
 ///
 /// # Errors
@@ -224,6 +262,8 @@ pub fn parse(
             directory: needed(matches, "directory"),
             downbeat_path: path(matches, "downbeat-path"),
         })),
+        Some(("doctor", matches)) => Ok(Request::Doctor(DoctorRequest { json: string(matches, "format") == "json" })),
+        Some(("completions", matches)) => Ok(Request::Completions(shell(matches))),
         Some(("trial", matches)) => {
             Ok(Request::Trial { spec: needed(matches, "spec"), record: needed(matches, "record") })
         }
@@ -341,6 +381,11 @@ fn list(matches: &ArgMatches) -> ListRequest {
 
 fn report(matches: &ArgMatches) -> ReportRequest {
     ReportRequest { run: needed(matches, "run"), output: output(matches) }
+}
+
+/// clap takes no others than three of those that it can write for.
+fn shell(matches: &ArgMatches) -> Shell {
+    string(matches, "shell").parse().unwrap_or(Shell::Bash)
 }
 
 fn output(matches: &ArgMatches) -> Output {

@@ -15,6 +15,8 @@
 
 mod ceiling;
 pub mod cli;
+mod completions;
+mod doctor;
 mod explain;
 pub mod failure;
 pub(crate) mod gate;
@@ -36,6 +38,7 @@ mod signals;
 pub mod source;
 mod status;
 mod subject;
+mod terminal;
 mod trial;
 
 pub use downbeat_engine as engine;
@@ -60,13 +63,15 @@ pub fn main_with(jobs: &[&dyn Job]) -> ExitCode {
 /// The same with other arguments than the process was started with, the program's name first. The program's `main` must hand
 /// `trial` and what follows it to [`main_with`], because the processes of trials are this very program, started again.
 pub fn command(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Exit {
-    let outcome = carry_out(arguments, jobs).unwrap_or_else(|failure| Outcome {
+    let outcome = fitted(arguments, jobs).unwrap_or_else(|failure| Outcome {
         text: Vec::new(),
         message: Some(format!("error: {failure}")),
         exit: failure.exit(),
     });
     let shown = std::io::stdout().write_all(&outcome.text).and_then(|()| std::io::stdout().flush());
     if let Some(message) = outcome.message {
+        let columns = terminal::stderr_columns();
+        let message = columns.map_or_else(|| message.clone(), |columns| terminal::fit(&message, columns));
         let _ = writeln!(std::io::stderr(), "{message}");
     }
     match shown {
@@ -79,11 +84,26 @@ pub fn command(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Exit {
     }
 }
 
-fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Failure> {
+/// What is for people is broken between words where their terminal is narrow; other formats are theirs who asked for them.
+fn fitted(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Failure> {
+    let request = cli::parse(arguments.clone(), &cli::environment())?;
+    let columns = terminal::stdout_columns().filter(|_| request.is_for_people());
+    let outcome = carry_out(request, arguments, jobs)?;
+    let Some(columns) = columns else { return Ok(outcome) };
+    // Of the formats for people all are text.
+    let text = String::from_utf8_lossy(&outcome.text);
+    Ok(Outcome { text: terminal::fit(&text, columns).into_bytes(), ..outcome })
+}
+
+fn carry_out(request: Request, arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Failure> {
     let shown = |text| Ok(Outcome::shown(text));
-    match cli::parse(arguments.clone(), &cli::environment())? {
+    match request {
         Request::Show(text) => shown(text),
         Request::List(request) => shown(list::list(&request, jobs)?),
+        Request::Completions(shell) => {
+            shown(completions::script(shell, arguments.first().map(OsString::as_os_str), jobs))
+        }
+        Request::Doctor(request) => shown(doctor::doctor(&request)?),
         Request::Run(request) => {
             check_allocator()?;
             run::run(&request, &arguments, jobs)
@@ -103,7 +123,7 @@ fn carry_out(arguments: Vec<OsString>, jobs: &[&dyn Job]) -> Result<Outcome, Fai
         Request::Gate(request) => gate::run::run(&request, &arguments, jobs),
         Request::Bisect(request) => gate::bisect::bisect(&request),
         Request::History(request) => shown(gate::history::show(&request)?),
-        Request::Resume(directory) => carry_out(search::sweep::arguments(&directory)?, jobs),
+        Request::Resume(directory) => fitted(search::sweep::arguments(&directory)?, jobs),
         Request::Init(request) => shown(init::init(&request)?),
         Request::Load(request) => sending::send(&request, jobs),
         Request::Report(request) => {

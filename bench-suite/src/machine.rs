@@ -3,12 +3,14 @@
 mod canary;
 mod disturbance;
 mod fingerprint;
+mod naps;
 mod noise;
 mod priority;
 
 pub(crate) use canary::Canary;
-pub(crate) use disturbance::Counters;
+pub(crate) use disturbance::{Counters, group_directories};
 pub use fingerprint::fingerprint;
+pub(crate) use naps::{Naps, naps};
 pub use noise::{NoiseMeter, NoiseReading, steal_ns};
 pub(crate) use priority::raise as raise_priority;
 

@@ -83,7 +83,7 @@ impl Session<'_> {
         let unwritable =
             |error: std::io::Error| Failure::environment(format!("cannot write {}: {error}", work.display()));
         std::fs::create_dir(&work).map_err(unwritable)?;
-        let mut progress = Progress::new(self.request.quiet, self.interval_ns());
+        let mut progress = Progress::new(self.request.quiet, self.interval_ns()).with_stages();
         let mut record = match self.trial(&Files::new(&work, "trial"), &mut progress) {
             Ok(record) => record,
             Err(failure) => {

@@ -97,12 +97,18 @@ fn flag_beats_environment_beats_file_beats_default() {
 #[test]
 fn help_fits_on_a_screen_and_names_examples_and_exit_codes() {
     let place = Place::new();
-    for arguments in ["--help", "run --help"] {
-        let ended = place.run(arguments);
-        assert_eq!(ended.code, 0);
-        assert!(ended.stdout.lines().count() <= 40, "{arguments}: {} lines", ended.stdout.lines().count());
-    }
     let help = place.run("--help").stdout;
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands: Vec<&str> = commands.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.len() >= 16 && commands.contains(&"doctor"), "{commands:?}");
+    for command in commands.iter().chain(&[""]) {
+        let ended = place.run(&format!("{command} --help"));
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{command}");
+        let (lines, columns) =
+            (ended.stdout.lines().count(), ended.stdout.lines().map(|line| line.chars().count()).max());
+        assert!(lines <= 40 && columns <= Some(100), "{command}: {lines} lines, {columns:?} columns");
+        assert!(ended.stdout.contains(&format!("  downbeat {command}")), "{command}: no example");
+    }
     for needle in ["Examples:", "downbeat run word-count", "Exit codes (", "130", "125"] {
         assert!(help.contains(needle), "{needle} is missing");
     }

@@ -4,6 +4,8 @@ mod allocators;
 mod answers;
 mod cli;
 mod command;
+mod completions;
+mod doctor;
 mod faults;
 mod gates;
 mod init;

@@ -20,7 +20,7 @@ pub(crate) fn paragraph(name: &str, items: &[String], separator: &str) -> String
 }
 
 /// A sentence after a named gutter, broken between words.
-pub(crate) fn words(name: &str, sentence: &str) -> String {
+pub fn words(name: &str, sentence: &str) -> String {
     let heading = heading(name);
     format!("{heading}{}\n", wrap(sentence, " ", heading.chars().count(), GUTTER))
 }

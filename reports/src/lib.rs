@@ -3,7 +3,7 @@
 //! Nothing here runs or measures anything: a report is a function of a record.
 
 pub mod capacity;
-mod columns;
+pub mod columns;
 pub mod compare;
 pub mod exit;
 pub mod explain;

@@ -59,7 +59,7 @@ impl Counters {
 fn throttled_ns() -> Option<u64> {
     let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     let mut throttled = None;
-    for directory in directories(&groups) {
+    for directory in group_directories(&groups, "cpu") {
         let stat = std::fs::read_to_string(directory.join("cpu.stat")).ok();
         if let Some(ns) = stat.and_then(|stat| of_stat(&stat)) {
             *throttled.get_or_insert(0) += ns;
@@ -68,14 +68,14 @@ fn throttled_ns() -> Option<u64> {
     throttled
 }
 
-/// Where the CPU controllers of these groups lie, the root last; version 2 has one hierarchy, version 1 one for `cpu`.
-fn directories(groups: &str) -> Vec<PathBuf> {
+/// Where a controller of these groups lies, the root last; version 2 has one hierarchy, version 1 one for each controller.
+pub(crate) fn group_directories(groups: &str, controller: &str) -> Vec<PathBuf> {
     let of_line = |line: &str| -> Option<(PathBuf, PathBuf)> {
         let mut fields = line.splitn(3, ':');
         let (id, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
         let root = match (id, controllers) {
             ("0", "") => Path::new("/sys/fs/cgroup").to_owned(),
-            (_, controllers) if controllers.split(',').any(|controller| controller == "cpu") => {
+            (_, controllers) if controllers.split(',').any(|one| one == controller) => {
                 Path::new("/sys/fs/cgroup").join(controllers)
             }
             _ => return None,
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn the_group_and_all_above_it_can_throttle() {
         let paths = |groups: &str| -> Vec<String> {
-            directories(groups).iter().map(|path| path.display().to_string()).collect()
+            group_directories(groups, "cpu").iter().map(|path| path.display().to_string()).collect()
         };
         assert_eq!(paths("0::/a/b\n"), ["/sys/fs/cgroup/a/b", "/sys/fs/cgroup/a", "/sys/fs/cgroup"]);
         assert_eq!(paths("0::/\n"), ["/sys/fs/cgroup/"]);

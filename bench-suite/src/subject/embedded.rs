@@ -21,8 +21,11 @@ use std::time::{Duration, Instant};
 /// Name of the subject in records.
 pub(crate) const NAME: &str = "embedded";
 
-/// How often the child is looked at.
+/// How often it is asked whether the child has ended.
 const PERIOD: Duration = Duration::from_millis(50);
+
+/// How often its status is read: what is done meanwhile is done on cores that are measured.
+const STATUS_PERIOD: Duration = Duration::from_millis(500);
 
 /// What a child may need beyond its own time limit, to load before it and to save after it.
 const GRACE_NS: u64 = 60 * NS_PER_S;
@@ -165,6 +168,7 @@ impl Watch<'_> {
     fn until_end(mut self) -> Result<ExitStatus, Failure> {
         let started = Instant::now();
         let mut checking: Option<Instant> = None;
+        let (mut stage, mut looked) = (None, None::<Instant>);
         // A signal that came before this child was started has ended another one.
         let before = self.signals.count();
         loop {
@@ -172,10 +176,12 @@ impl Watch<'_> {
             if let Some(status) = self.child.try_wait().map_err(failed)? {
                 return Ok(status);
             }
-            let status = Status::read(&self.files.status);
-            let stage = status.as_ref().map(|status| status.stage);
-            if let Some(status) = &status {
-                self.progress.update(status);
+            if looked.is_none_or(|looked| looked.elapsed() >= STATUS_PERIOD) {
+                looked = Some(Instant::now());
+                if let Some(status) = Status::read(&self.files.status) {
+                    stage = Some(status.stage);
+                    self.progress.update(&status);
+                }
             }
             if stage == Some(Stage::Checking) {
                 checking.get_or_insert_with(Instant::now);
