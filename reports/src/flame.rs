@@ -1,6 +1,7 @@
 //! Flamegraphs: folded stacks cleaned and merged, drawn as a stand-alone SVG or laid out for the report.
 
 pub mod allocation;
+pub mod differential;
 pub mod names;
 pub mod tree;
 

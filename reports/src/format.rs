@@ -9,7 +9,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod ndjson;
-mod svg;
+pub(crate) mod svg;
 
 use crate::summary::{MissingTrial, Summary};
 
