@@ -12,4 +12,5 @@ pub(crate) mod run;
 mod self_test;
 mod sizes;
 pub(crate) mod stored;
+mod stretches;
 mod workloads;

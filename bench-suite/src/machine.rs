@@ -4,11 +4,13 @@ mod canary;
 mod disturbance;
 mod fingerprint;
 mod noise;
+mod priority;
 
 pub(crate) use canary::Canary;
 pub(crate) use disturbance::Counters;
 pub use fingerprint::fingerprint;
 pub use noise::{NoiseMeter, NoiseReading, steal_ns};
+pub(crate) use priority::raise as raise_priority;
 
 /// Largest resident size of this process so far, bytes; 0 where the system does not tell.
 pub fn peak_rss_bytes() -> u64 {

@@ -1,6 +1,7 @@
 //! One fresh process of one arm: what was asked of it, what it left, what disturbed the host meanwhile.
 
 use super::measured::BlocksRecord;
+use super::stretches;
 use crate::failure::Failure;
 use crate::machine::{Canary, Counters};
 use crate::plan::{Blocks, Mode, PROTOCOL, TrialSpec};
@@ -10,8 +11,6 @@ use crate::source::Source;
 use crate::subject::embedded::{self, Files, Program};
 use downbeat_reports::exit::Exit;
 use downbeat_reports::gate::record::{ArmRun, HostNoise};
-use downbeat_reports::stats::harrell_davis::quantile;
-use downbeat_reports::stats::percentiles::median;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -162,26 +161,15 @@ fn figures(record: &BlocksRecord, asked: &Blocks) -> Result<ArmRun, String> {
             asked.large_records
         ));
     }
-    let times: Vec<f64> = record.processing_ns.iter().map(|ns| *ns as f64).collect();
-    let busy_ns: u64 = record.large_processing_ns.iter().sum();
-    let records = asked.large_records * asked.large_batches;
-    let capacity_per_s = records as f64 * 1e9 / busy_ns as f64;
-    Ok(ArmRun {
-        median_ns: median(&times),
-        p95_ns: quantile(&times, 0.95),
-        p99_ns: quantile(&times, 0.99),
-        capacity_per_s: Some(capacity_per_s).filter(|capacity| capacity.is_finite()),
-        batches: done.batches,
-        answer_hash: Some(record.answer_hash.clone()),
-        ..ArmRun::default()
-    })
+    let figures = stretches::figures(&record.processing_ns, record.large_records, &record.large_processing_ns);
+    Ok(ArmRun { answer_hash: Some(record.answer_hash.clone()), ..figures })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ASKED: Blocks = Blocks { batch_records: 10, batches: 4, large_records: 1_000, large_batches: 2 };
+    const ASKED: Blocks = Blocks { batch_records: 10, batches: 4, large_records: 1_000, large_batches: 3 };
 
     fn record() -> BlocksRecord {
         BlocksRecord {
@@ -189,16 +177,16 @@ mod tests {
             batch_records: 10,
             processing_ns: vec![5, 1, 3, 3],
             large_records: 1_000,
-            large_processing_ns: vec![1_000_000, 3_000_000],
+            large_processing_ns: vec![1_000_000, 90_000_000, 2_000_000],
             answer_hash: "aa".into(),
         }
     }
 
     #[test]
-    fn figures_are_those_of_all_batches() {
+    fn a_process_that_did_what_was_asked_has_its_figures_and_answers() {
         let run = figures(&record(), &ASKED).unwrap();
         assert_eq!((run.median_ns, run.batches, run.answer_hash.as_deref()), (Some(3.0), 4, Some("aa")));
-        assert_eq!(run.capacity_per_s, Some(500_000.0), "2,000 records in 4 ms");
+        assert_eq!(run.capacity_per_s, Some(1e6), "1,000 records in the quietest millisecond of three");
         assert!(run.p99_ns > run.median_ns && run.failure.is_none());
     }
 
@@ -208,14 +196,7 @@ mod tests {
         let smaller = BlocksRecord { batch_records: 9, ..record() };
         let none = BlocksRecord { large_processing_ns: Vec::new(), ..record() };
         for other in [fewer, smaller, none] {
-            assert!(figures(&other, &ASKED).unwrap_err().contains("not 4 of 10 and 2 of 1000"));
+            assert!(figures(&other, &ASKED).unwrap_err().contains("not 4 of 10 and 3 of 1000"));
         }
-    }
-
-    #[test]
-    fn no_time_at_all_is_no_capacity() {
-        let still = BlocksRecord { processing_ns: vec![0; 4], large_processing_ns: vec![0; 2], ..record() };
-        let run = figures(&still, &ASKED).unwrap();
-        assert_eq!((run.median_ns, run.capacity_per_s), (Some(0.0), None));
     }
 }

@@ -46,6 +46,10 @@ const BATCHES: u64 = 500;
 /// Settings of a gate that the user did not choose: windows that are filled in a moment, lines that are made in one.
 const SETTINGS: [(&str, &str); 3] = [("interval", "100ms"), ("window", "1s"), ("ring", "8MiB")];
 
+/// Cores that the workers leave to the sender and to the host. With all of them busy, whatever else runs stops a batch for milliseconds,
+/// and the 99th percentile of two equal builds differs by a third.
+const CORES_LEFT: usize = 1;
+
 /// What looking at the host, starting and reading costs beside a process, nanoseconds.
 const BESIDE_NS: u64 = 120_000_000;
 
@@ -80,6 +84,7 @@ pub(crate) fn run(request: &GateRequest, arguments: &[OsString], jobs: &[&dyn Jo
     let shared = workloads::shared(&request.workloads, &sides.0, &sides.1, jobs)?;
     let run = run_name();
     let directory = result_directory(request.out.as_deref(), &run)?;
+    machine::raise_priority();
     let seed_is_given = request.resolved.is_given("seed");
     let record = GateRecord {
         schema: SCHEMA,
@@ -118,7 +123,9 @@ impl Chosen {
         let mut all = request.resolved.settings.clone();
         let mut chosen: Vec<&str> = request.resolved.origins.keys().map(String::as_str).collect();
         chosen.retain(|name| request.resolved.is_given(name));
-        for (name, value) in SETTINGS {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(CORES_LEFT).max(1);
+        let threads = threads.to_string();
+        for (name, value) in SETTINGS.into_iter().chain([("threads", threads.as_str())]) {
             if !request.resolved.is_given(name) {
                 all.set(name, value).map_err(|error| Failure::internal(format!("{name}: {error}")))?;
                 chosen.push(name);

@@ -33,6 +33,12 @@ const START_NS: u64 = 3 * NS_PER_S / 10;
 const PATIENCE: u64 = 20;
 const PATIENCE_NS: u64 = 5 * NS_PER_S;
 
+/// Batches that take so many times as long as they should, or so much less, have the wrong size.
+const OFF: f64 = 1.4;
+
+/// Sizes are mended so many times at most.
+const MENDED_MOST: usize = 4;
+
 /// Batches of a trial of the trial.
 const PROBE_BATCHES: u64 = 20;
 const PROBE_LARGE_BATCHES: u64 = 2;
@@ -89,15 +95,23 @@ pub(super) fn find(
         processes.run(base, &task(Mode::Capacity { measure_ns: DRAIN_NS })).map_err(of_base)?;
     let (batch_records, large_records) =
         records(&drained).ok_or_else(|| Refusal::Workload("the base told nothing about its batches".to_owned()))?;
-    let blocks = Blocks { batch_records, batches, large_records, large_batches: large_batches(batches) };
-    let probe = Blocks {
-        batches: batches.min(PROBE_BATCHES),
-        large_batches: blocks.large_batches.min(PROBE_LARGE_BATCHES),
-        ..blocks
+    let mut blocks = Blocks { batch_records, batches, large_records, large_batches: large_batches(batches) };
+    let mut mended_times = 0;
+    let (probe, first, wall_ns) = loop {
+        let probe = Blocks {
+            batches: batches.min(PROBE_BATCHES),
+            large_batches: blocks.large_batches.min(PROBE_LARGE_BATCHES),
+            ..blocks
+        };
+        let begun = Instant::now();
+        let probed: BlocksRecord = processes.run(base, &task(Mode::Blocks(probe))).map_err(of_base)?;
+        let wall_ns = begun.elapsed().as_nanos() as u64;
+        let mended = mended(&blocks, &probed);
+        if mended == blocks || mended_times == MENDED_MOST {
+            break (probe, probed, wall_ns);
+        }
+        (blocks, mended_times) = (mended, mended_times + 1);
     };
-    let begun = Instant::now();
-    let first: BlocksRecord = processes.run(base, &task(Mode::Blocks(probe))).map_err(of_base)?;
-    let wall_ns = begun.elapsed().as_nanos() as u64;
     let second: BlocksRecord = processes.run(base, &task(Mode::Blocks(probe))).map_err(of_base)?;
     if first.answer_hash != second.answer_hash {
         let why = "two runs of the base over the same lines answer differently, so answers cannot be compared";
@@ -126,6 +140,21 @@ fn records(drained: &CapacityRecord) -> Option<(u64, u64)> {
     };
     let small = of(SMALL_NS)?;
     Some((small, of(LARGE_NS)?.max(small)))
+}
+
+/// The sizes after a probe of them: in proportion where batches took far too long or far too short.
+fn mended(blocks: &Blocks, probed: &BlocksRecord) -> Blocks {
+    let of = |records: u64, times: &[u64], wanted_ns: f64| {
+        let taken_ns = median(&times.iter().map(|ns| *ns as f64).collect::<Vec<_>>()).unwrap_or(wanted_ns).max(1.0);
+        let factor = wanted_ns / taken_ns;
+        match (1.0 / OFF..=OFF).contains(&factor) {
+            true => records,
+            false => ((records as f64 * factor).round() as u64).max(1),
+        }
+    };
+    let batch_records = of(blocks.batch_records, &probed.processing_ns, SMALL_NS);
+    let large_records = of(blocks.large_records, &probed.large_processing_ns, LARGE_NS).max(batch_records);
+    Blocks { batch_records, large_records, ..*blocks }
 }
 
 /// A whole process takes what the probe took, and the batches that it did not run.
@@ -160,6 +189,24 @@ mod tests {
         let record = drained((10, 100_000), (80, 60_000));
         assert_eq!(records(&record), Some((2_667, 40_000)));
         assert_eq!(records(&CapacityRecord::default()), None);
+    }
+
+    #[test]
+    fn sizes_are_mended_where_batches_take_something_else() {
+        let blocks = Blocks { batch_records: 1, batches: 9, large_records: 1_000, large_batches: 2 };
+        let probed = |small_ns, large_ns| BlocksRecord {
+            processing_ns: vec![small_ns; 3],
+            large_processing_ns: vec![large_ns; 2],
+            ..BlocksRecord::default()
+        };
+        let sizes = |small_ns, large_ns| {
+            let mended = mended(&blocks, &probed(small_ns, large_ns));
+            (mended.batch_records, mended.large_records)
+        };
+        assert_eq!(sizes(1_500_000, 40_000_000), (1, 1_000), "near enough");
+        assert_eq!(sizes(2_000, 60_000_000), (1_000, 1_000), "a small batch is never the larger one");
+        assert_eq!(sizes(9_000_000, 3_000_000), (1, 10_000), "no batch is empty");
+        assert_eq!(mended(&blocks, &BlocksRecord::default()), blocks);
     }
 
     #[test]

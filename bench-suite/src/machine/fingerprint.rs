@@ -1,5 +1,6 @@
 //! What a reader must know about the machine and the build: an allow-list, so that nothing secret gets into a record.
 
+use super::priority;
 use procfs::Current;
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ pub fn fingerprint() -> BTreeMap<String, String> {
     note("cores", std::thread::available_parallelism().ok().map(|cores| cores.to_string()));
     note("cpu_governor", read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"));
     note("memory_bytes", procfs::Meminfo::current().ok().map(|memory| memory.mem_total.to_string()));
+    note("nice", priority::nice().map(|nice| nice.to_string()));
     note("load_1_min", procfs::LoadAverage::current().ok().map(|load| load.one.to_string()));
     note("clock_source", read("/sys/devices/system/clocksource/clocksource0/current_clocksource"));
     note("transparent_huge_pages", read("/sys/kernel/mm/transparent_hugepage/enabled"));

@@ -2,6 +2,7 @@
 
 use crate::cli::Resolved;
 use crate::failure::Failure;
+use crate::machine;
 use crate::plan::{Length, Mode, NS_PER_S, PROTOCOL, TrialSpec};
 use crate::progress::Progress;
 use crate::settings::TrialSettings;
@@ -67,7 +68,7 @@ pub(crate) struct Plan<'p> {
 }
 
 impl Laboratory {
-    /// Opens it; the budget runs from now on.
+    /// Opens it; the budget runs from now on, and trials go before whatever else runs here, where that is permitted.
     ///
     /// # Errors
     /// The directory for the trials cannot be made (exit 7).
@@ -75,6 +76,7 @@ impl Laboratory {
         let directory = plan.directory.join("trials");
         std::fs::create_dir_all(&directory)
             .map_err(|error| Failure::environment(format!("cannot write {}: {error}", directory.display())))?;
+        machine::raise_priority();
         let settings = &plan.resolved.settings;
         Ok(Laboratory {
             workload: plan.workload.to_owned(),

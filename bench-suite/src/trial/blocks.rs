@@ -16,11 +16,11 @@ use xxhash_rust::xxh3::Xxh3;
 /// Small batches that warm up, beside those that fill windows.
 const WARM_UP_BATCHES: u64 = 50;
 
-/// Large batches that warm up, beside those that fill windows: what is left to warm is memory.
-const LARGE_WARM_UP_BATCHES: u64 = 2;
+/// Large batches that warm up, beside those that fill windows: what is left to warm is memory, and the first few take half as long again.
+const LARGE_WARM_UP_BATCHES: u64 = 5;
 
-/// A tenth as many as are measured are enough, where that is less.
-const WARM_UP_SHARE: u64 = 10;
+/// A quarter as many as are measured are enough, where that is less.
+const WARM_UP_SHARE: u64 = 4;
 
 /// Runs the small batches, then the large ones.
 ///

@@ -122,6 +122,7 @@ impl Runner {
 
     /// Windows and state first, then the outputs in the order in which the job names them. An output that fails does not
     /// keep the others from running.
+    #[inline(never)] // Instructions are counted inside it: `downbeat gate` names it to callgrind.
     fn run_job(&self, run: &mut JobRun<'_>, batch: &Batch) -> (bool, Option<EngineError>) {
         let mut failure = None;
         for node in &self.parts.scheduled {

@@ -140,13 +140,13 @@ pub struct Block {
 /// One fresh process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ArmRun {
-    /// Median processing time of its batches, nanoseconds. `None` when it failed.
+    /// Median processing time of its batches in quiet stretches, nanoseconds. `None` when it failed.
     pub median_ns: Option<f64>,
-    /// 95th percentile (Harrell–Davis).
+    /// 95th percentile (Harrell–Davis), likewise.
     pub p95_ns: Option<f64>,
-    /// 99th percentile (Harrell–Davis).
+    /// 99th percentile (Harrell–Davis), likewise.
     pub p99_ns: Option<f64>,
-    /// Records per busy second in its large batches.
+    /// Records per second of a large batch in a quiet moment.
     pub capacity_per_s: Option<f64>,
     /// Batches that these figures rest on.
     pub batches: u64,

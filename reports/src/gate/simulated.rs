@@ -252,33 +252,6 @@ mod tests {
         assert!(faster.count(Verdict::Improved) >= 17 && faster.count(Verdict::Regressed) == 0, "{faster:?}");
     }
 
-    /// 1,049 gates of equal builds, 200 of each plant: prints the counts. About a minute.
-    #[test]
-    #[ignore = "a study, not a check: run it by its name and read what it prints"]
-    fn a_thousand_gates() {
-        let both = [Metric::Median, Metric::Capacity];
-        type Planted<'a> = (&'a str, u64, f64, &'a [Metric], &'a [&'a str]);
-        let studies: [Planted<'_>; 6] = [
-            ("equal builds", 1_049, 1.0, &[], &[]),
-            ("+3 % median and capacity, all workloads", 200, 1.03, &both, &[]),
-            ("+3 % median and capacity, one workload", 200, 1.03, &both, &["ads"]),
-            ("+3 % median alone, one workload", 200, 1.03, &[Metric::Median], &["ads"]),
-            ("+10 % p99 alone, one workload", 200, 1.10, &[Metric::P99], &["ads"]),
-            ("-3 % median and capacity", 200, 0.97, &both, &[]),
-        ];
-        let mut text = String::new();
-        for (name, gates, factor, metrics, workloads) in studies {
-            let tally = simulated(gates, factor, metrics, workloads);
-            text += &format!(
-                "{name}: {:?}, unjudged {:?}, {} blocks, {} decided at once\n",
-                tally.verdicts, tally.unjudged, tally.blocks, tally.decided_at_once
-            );
-            let red = tally.share(Verdict::Regressed);
-            text += &format!("    regressed {:.4} [{:.4}, {:.4}]\n", red.estimate, red.lower, red.upper);
-        }
-        panic!("{text}");
-    }
-
     #[test]
     fn the_same_seed_plays_the_same_gates() {
         let blocks = recorded(40);
