@@ -158,7 +158,7 @@ mod tests {
         let functions = changed.functions();
         let differ: Vec<&str> =
             functions.iter().filter(|function| function.shares.differ).map(|function| function.name.as_str()).collect();
-        assert_eq!(differ, ["split", "spin"], "{functions:?}");
+        assert_eq!(differ, ["spin", "split"], "by size of the change: {functions:?}");
         assert!(functions.iter().any(|function| function.name == "rare"), "what the head has no more is there");
         let bars = changed.bars();
         let spin = bars.iter().find(|bar| bar.name == "spin").unwrap();
