@@ -7,6 +7,7 @@ pub(crate) mod history;
 pub(crate) mod measured;
 mod order;
 mod process;
+mod profiles;
 pub(crate) mod run;
 mod self_test;
 mod sizes;

@@ -2,6 +2,7 @@
 
 pub mod allocation;
 pub mod difference;
+pub mod differential;
 pub mod names;
 pub mod tree;
 

@@ -10,7 +10,7 @@ pub mod junit;
 pub mod markdown;
 pub mod ndjson;
 pub mod profile;
-mod svg;
+pub(crate) mod svg;
 
 use crate::summary::{MissingTrial, Summary};
 

@@ -3,6 +3,7 @@
 //! [`record`] is what was measured, as plain data. [`rule`] is what is decided, one step at a time: it asks for blocks until it can say
 //! a [`judgement`]. Everything that is decided and shown is a function of the record.
 
+pub mod advice;
 pub mod counted;
 pub mod exclusion;
 pub mod format;

@@ -1,6 +1,7 @@
 //! Integration tests: golden files of every format, the documented schema, stored results, hostile text.
 
 mod examples;
+mod gate_formats;
 mod gates;
 mod golden;
 mod hostile;

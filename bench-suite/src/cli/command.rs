@@ -206,6 +206,7 @@ fn gate() -> Command {
         }))
         .next_help_heading(OUTPUT)
         .arg(path("out", "DIR", "Result directory [default: results/<run>]"))
+        .arg(path("report", "FILE", "Write the page there [report.html in the result directory]"))
         .arg(path("history", "FILE", "Add a line about this gate to it [results/history.jsonl]"))
         .arg(path("cache", "DIR", "Where builds of revisions are kept [in the user's cache]"))
         .arg(

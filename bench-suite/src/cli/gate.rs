@@ -23,6 +23,8 @@ pub struct GateRequest {
     pub budget_ns: Option<u64>,
     /// The result directory; `None` means `results/<run>`.
     pub out: Option<PathBuf>,
+    /// Where the page goes; `None` means into the result directory.
+    pub report: Option<PathBuf>,
     /// Where builds of revisions are kept; `None` means in the user's cache.
     pub cache: Option<PathBuf>,
     /// The file to which a line is added.
@@ -80,6 +82,7 @@ pub(super) fn gate(matches: &ArgMatches, environment: &BTreeMap<String, String>)
         budget_ns: budget_ns(matches, &resolved)?,
         resolved,
         out: path(matches, "out"),
+        report: path(matches, "report"),
         cache: path(matches, "cache"),
         history: history_file(matches),
         // clap takes no other name than those of the table.

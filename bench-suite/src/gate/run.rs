@@ -5,7 +5,7 @@ use super::counts::{Counter, Valgrind};
 use super::order::{self, BlockPlace};
 use super::process::{Processes, Task};
 use super::sizes::{self, Refusal, Sized};
-use super::{history, self_test, workloads};
+use super::{history, profiles, self_test, workloads};
 use crate::cli::GateRequest;
 use crate::failure::Failure;
 use crate::machine;
@@ -17,9 +17,9 @@ use crate::signals::Signals;
 use crate::subject::embedded::Program;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::format::Options;
-use downbeat_reports::gate::format::FORMATS;
+use downbeat_reports::gate::format::{FORMATS, html};
 use downbeat_reports::gate::judgement::Judgement;
-use downbeat_reports::gate::record::{Arm, ArmRun, Block, GateRecord, Pass, SCHEMA, Unmeasured, Workload};
+use downbeat_reports::gate::record::{Arm, ArmRun, Block, GateRecord, Pass, Profiles, SCHEMA, Unmeasured, Workload};
 use downbeat_reports::gate::rule::{self, Next};
 use downbeat_reports::quantity::duration;
 use downbeat_reports::store::RunDirectory;
@@ -28,11 +28,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// The record of a complete gate. Until then it is a draft in [`WORK`].
 pub(crate) const RECORD: &str = "gate.json";
+
+/// The page, in the result directory.
+const PAGE: &str = "report.html";
 
 /// Where binaries and drafts are while it runs.
 const WORK: &str = ".gate";
@@ -219,7 +222,7 @@ impl Gate<'_> {
                 return Ok(());
             }
             let (workloads, pass) = match rule::next(&self.record) {
-                Next::Done(_) => return Ok(()),
+                Next::Done(judgement) => return self.profile(&profiles::wanted(&judgement)),
                 Next::FirstBlocks { workloads, .. } => (workloads, Pass::First),
                 Next::Confirmation { workloads, .. } => (workloads, Pass::Confirmation),
             };
@@ -229,6 +232,24 @@ impl Gate<'_> {
             rounds += 1;
             self.save_draft()?;
         }
+    }
+
+    /// Where both builds spend their time. The verdict stands already: what keeps a profile from being taken changes nothing.
+    fn profile(&mut self, slower: &[String]) -> Result<(), Stop> {
+        let (base, head) = (self.work.program(Arm::Base), self.work.program(Arm::Head));
+        let workloads: Vec<Workload> =
+            self.record.workloads.iter().filter(|workload| slower.contains(&workload.name)).cloned().collect();
+        for workload in workloads {
+            let profiles = match self.require_budget(profiles::BOTH_NS) {
+                Ok(()) => profiles::take(&mut self.processes, (&base, &head), &workload, &self.settings.sent)?,
+                Err(_) => {
+                    let none = || crate::profile::unavailable("the budget leaves no time for it");
+                    Profiles { workload: workload.name.clone(), base: none(), head: none() }
+                }
+            };
+            self.record.profiles.push(profiles);
+        }
+        Ok(())
     }
 
     /// Whether every metric was looked at once.
@@ -358,17 +379,24 @@ impl Gate<'_> {
         };
         self.record.elapsed_ns = self.elapsed_ns();
         self.record.moved = moved(&self.record.environment, &steady(machine::fingerprint()));
-        let judgement = rule::judge(&self.record);
-        let options = Options { colour: self.request.colour, report: None };
-        self.work.directory.write(RECORD, json(&self.record)?.as_bytes())?;
+        let stored = json(&self.record)?;
+        self.work.directory.write(RECORD, stored.as_bytes())?;
         let _ = std::fs::remove_dir_all(&self.work.path);
+        // What is said is what the file says: a number that was written and read again may differ in its last digit.
+        self.record = serde_json::from_str(&stored)
+            .map_err(|error| Failure::internal(format!("cannot read the result again: {error}")))?;
+        let judgement = rule::judge(&self.record);
         if self.request.self_test {
             let (text, seen) = self_test::render(&self.record, &judgement);
             return Ok(Outcome { text: text.into_bytes(), message: None, exit: exit.unwrap_or(seen) });
         }
+        let page = self.request.report.clone().unwrap_or_else(|| self.work.directory.file(PAGE));
+        let drawn = self.write_page(&page, &judgement);
+        let report = drawn.is_ok().then(|| page.display().to_string());
+        let options = Options { colour: self.request.colour, report };
         let kept = history::append(&self.request.history, &self.record, judgement.verdict.exit());
         let summarised = self.add_job_summary(&judgement);
-        let problems: Vec<String> = [kept, summarised]
+        let problems: Vec<String> = [drawn, kept, summarised]
             .into_iter()
             .filter_map(Result::err)
             .map(|failure| format!("warning: {failure}"))
@@ -378,6 +406,12 @@ impl Gate<'_> {
             exit: exit.unwrap_or(judgement.verdict.exit()),
             message: Some(problems.join("\n")).filter(|message| !message.is_empty()),
         })
+    }
+
+    /// A page that cannot be written changes no verdict.
+    fn write_page(&self, page: &Path, judgement: &Judgement) -> Result<(), Failure> {
+        let written = std::fs::write(page, html::render(&self.record, judgement));
+        written.map_err(|error| Failure::environment(format!("cannot write the report {}: {error}", page.display())))
     }
 
     /// GitHub shows what a step adds to the file of this variable as its summary.

@@ -56,7 +56,7 @@ pub fn comparison(comparison: &Comparison, summaries: &[Summary<'_>]) -> String 
 }
 
 /// A page of sections, written from that file.
-fn page(title: &str, source: &str, sections: &Markup) -> Markup {
+pub(crate) fn page(title: &str, source: &str, sections: &Markup) -> Markup {
     let stylesheet = theme::stylesheet();
     let policy = theme::content_security_policy(&stylesheet, script::SOURCE);
     let size = sections.0.len();
@@ -88,6 +88,6 @@ fn page(title: &str, source: &str, sections: &Markup) -> Markup {
 }
 
 /// Text from outside, without control characters; the template escapes the rest.
-fn text(outside: &str) -> Cow<'_, str> {
+pub(crate) fn text(outside: &str) -> Cow<'_, str> {
     inert::line(outside)
 }

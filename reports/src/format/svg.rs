@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// A linear map from values to drawing units.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scale {
+pub(crate) struct Scale {
     value_end: f64,
     from: f64,
     to: f64,
@@ -12,19 +12,19 @@ pub(super) struct Scale {
 
 impl Scale {
     /// Maps 0 to `from` and `value_end` to `to`.
-    pub(super) fn new(value_end: f64, from: f64, to: f64) -> Self {
+    pub(crate) fn new(value_end: f64, from: f64, to: f64) -> Self {
         let value_end = if value_end > 0.0 { value_end } else { 1.0 };
         Self { value_end, from, to }
     }
 
     /// The drawing unit of a value.
-    pub(super) fn at(&self, value: f64) -> f64 {
+    pub(crate) fn at(&self, value: f64) -> f64 {
         self.from + (self.to - self.from) * (value / self.value_end).clamp(0.0, 1.0)
     }
 }
 
 /// Round values from 0 to `end`, about `wanted` of them, steps of 1, 2 or 5 times a power of ten.
-pub(super) fn ticks(end: f64, wanted: usize) -> Vec<f64> {
+pub(crate) fn ticks(end: f64, wanted: usize) -> Vec<f64> {
     if end <= 0.0 || !end.is_finite() {
         return vec![0.0];
     }
@@ -40,7 +40,7 @@ pub(super) fn ticks(end: f64, wanted: usize) -> Vec<f64> {
 }
 
 /// A coordinate with one decimal, which is below what a screen can show.
-pub(super) fn unit(value: f64) -> String {
+pub(crate) fn unit(value: f64) -> String {
     let text = format!("{value:.1}");
     match text.strip_suffix(".0") {
         Some(whole) => whole.to_owned(),
@@ -49,7 +49,7 @@ pub(super) fn unit(value: f64) -> String {
 }
 
 /// A path through the points; empty without points.
-pub(super) fn line(points: &[(f64, f64)]) -> String {
+pub(crate) fn line(points: &[(f64, f64)]) -> String {
     let mut path = String::new();
     for (number, (x, y)) in points.iter().enumerate() {
         let command = if number == 0 { 'M' } else { 'L' };
@@ -60,7 +60,7 @@ pub(super) fn line(points: &[(f64, f64)]) -> String {
 }
 
 /// The area between the points and a base line; empty without points.
-pub(super) fn area(points: &[(f64, f64)], base: f64) -> String {
+pub(crate) fn area(points: &[(f64, f64)], base: f64) -> String {
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
         return String::new();
     };

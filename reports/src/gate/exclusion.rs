@@ -52,6 +52,17 @@ impl Disturbance {
     }
 }
 
+/// Whether a block takes part in a look. Never decided by its figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It does.
+    Counts,
+    /// It was disturbed.
+    Dropped,
+    /// The base or the head failed.
+    Failed,
+}
+
 /// The limits of one gate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
@@ -97,6 +108,17 @@ impl Limits {
     pub fn triggers(&self, block: &Block) -> Vec<(Arm, Disturbance)> {
         let of_run = |(arm, run)| self.disturbances(run).map(move |disturbance| (arm, disturbance));
         runs(block).flat_map(of_run).collect()
+    }
+
+    /// Whether the block takes part.
+    pub fn standing(&self, block: &Block) -> Standing {
+        if block.base.failure.is_some() || block.head.failure.is_some() {
+            return Standing::Failed;
+        }
+        match self.triggers(block).is_empty() {
+            true => Standing::Counts,
+            false => Standing::Dropped,
+        }
     }
 }
 

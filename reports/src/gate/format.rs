@@ -1,6 +1,7 @@
 //! Output formats of the gate: one file each, all of them functions from the record and its judgement to text.
 
 pub mod github;
+pub mod html;
 pub mod human;
 pub mod json;
 pub mod junit;
@@ -44,6 +45,12 @@ pub const FORMATS: &[Format] = &[
         render: |record, judgement, _| markdown::render(record, judgement),
     },
     Format {
+        name: "html",
+        extension: "html",
+        about: "one page: every comparison with its interval, every block, the host, the method",
+        render: |record, judgement, _| html::render(record, judgement),
+    },
+    Format {
         name: "github",
         extension: "github",
         about: "annotations of GitHub Actions",
@@ -72,6 +79,6 @@ mod tests {
             assert_eq!(find(format.name).unwrap().extension, format.extension);
             assert_eq!(FORMATS.iter().filter(|other| other.extension == format.extension).count(), 1);
         }
-        assert!(find("html").is_none());
+        assert!(find("sarif").is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! What a gate measured: blocks of fresh processes of both builds, counts that need no quiet machine, and how it was done.
 
+use crate::record::Profile;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -31,6 +32,9 @@ pub struct GateRecord {
     pub counts: Vec<Counts>,
     /// Why counts are missing, when they are.
     pub uncounted: Vec<String>,
+    /// Where both builds spend their time, of workloads that became slower.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<Profiles>,
     /// The machine and the parent's build, before the first and after the last block.
     pub environment: BTreeMap<String, String>,
     /// What of it was different after the last block: such a gate cannot judge.
@@ -69,6 +73,17 @@ pub struct Workload {
     pub large_records: u64,
     /// How many of them each process ran.
     pub large_batches: u64,
+}
+
+/// Profiles of one workload, each taken by the build itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Profiles {
+    /// Name of the workload.
+    pub workload: String,
+    /// Of the base; it says why when there is none.
+    pub base: Profile,
+    /// Of the head.
+    pub head: Profile,
 }
 
 /// A workload that was not measured.

@@ -58,6 +58,6 @@ fn passes(record: &GateRecord, judgement: &Judgement) -> String {
 }
 
 /// `1 check`, `9 checks`.
-pub(super) fn counted(number: usize, what: &str) -> String {
+pub(crate) fn counted(number: usize, what: &str) -> String {
     format!("{} {what}{}", count(number as u64), if number == 1 { "" } else { "s" })
 }

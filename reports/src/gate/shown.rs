@@ -5,6 +5,7 @@ use super::exclusion::Drops;
 use super::judgement::{Evidence, Judgement};
 use super::metric::Metric;
 use super::null_control::NullControl;
+use super::record::{Counts, GateRecord};
 use super::sentence::counted;
 use crate::inert;
 use crate::quantity::{duration, percent, rate, rate_flag};
@@ -68,6 +69,17 @@ pub fn counts_line(workload: &str, counts: &[CountJudgement]) -> Option<String> 
     };
     let items: Vec<String> = counts.iter().filter(|count| count.workload == workload).map(of_count).collect();
     (!items.is_empty()).then(|| format!("{}: {}", inert::short(&outside(workload), 60), items.join(", ")))
+}
+
+/// Why counts are missing, of the whole gate and of each workload.
+pub fn uncounted_lines(record: &GateRecord) -> Vec<String> {
+    let of_workload = |counts: &Counts| {
+        let workload = inert::short(&outside(&counts.workload), 60);
+        let line = |why: &String| format!("{workload}: {}", inert::short(&outside(why), 300));
+        counts.warnings.iter().map(line).collect::<Vec<_>>()
+    };
+    let whole = record.uncounted.iter().map(|why| inert::short(&outside(why), 300));
+    whole.chain(record.counts.iter().flat_map(of_workload)).collect()
 }
 
 /// How quiet the host was, medians of the noisiest arm.

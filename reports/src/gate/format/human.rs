@@ -2,11 +2,14 @@
 
 use crate::columns::{GUTTER, words};
 use crate::format::Options;
+use crate::gate::advice;
 use crate::gate::judgement::{Judgement, MetricJudgement, Verdict};
 use crate::gate::metric::Metric;
 use crate::gate::record::{Build, GateRecord};
 use crate::gate::sentence::{SAME_BINARY, because, counted, sentence};
-use crate::gate::shown::{change, counts_line, drops_line, figure_short, host_line, interval, null_line, outside};
+use crate::gate::shown::{
+    change, counts_line, drops_line, figure_short, host_line, interval, null_line, outside, uncounted_lines,
+};
 use crate::inert;
 use crate::quantity::percent;
 
@@ -22,6 +25,9 @@ pub fn render(record: &GateRecord, judgement: &Judgement, options: &Options) -> 
     if let Some(more) = judgement.because.len().checked_sub(MOST_REASONS).filter(|more| *more > 0) {
         text += &words("", &format!("and {}", counted(more, "reason")));
     }
+    if let Some(next) = advice::next(judgement) {
+        text += &words("next", next);
+    }
     if judgement.same_binary {
         text += &words("A/A", SAME_BINARY);
     }
@@ -31,8 +37,8 @@ pub fn render(record: &GateRecord, judgement: &Judgement, options: &Options) -> 
     for line in record.workloads.iter().filter_map(|workload| counts_line(&workload.name, &judgement.counts)) {
         text += &words("counts", &line);
     }
-    for why in record.uncounted.iter().chain(record.counts.iter().flat_map(|counts| &counts.warnings)) {
-        text += &words("counts", &inert::short(&outside(why), 300));
+    for why in uncounted_lines(record) {
+        text += &words("counts", &why);
     }
     text += &words("host", &host_line(judgement));
     text += &words("dropped", &drops_line(&judgement.drops));

@@ -3,10 +3,13 @@
 //! Text from outside stands in code spans, in which neither HTML nor links nor mentions mean anything; what would end the span or the
 //! cell of a table is replaced.
 
+use crate::gate::advice;
 use crate::gate::judgement::{Judgement, Mark, MetricJudgement, Verdict};
 use crate::gate::record::GateRecord;
 use crate::gate::sentence::{SAME_BINARY, because, sentence};
-use crate::gate::shown::{change, counts_line, drops_line, figure, host_line, interval, null_line, outside};
+use crate::gate::shown::{
+    change, counts_line, drops_line, figure, host_line, interval, null_line, outside, uncounted_lines,
+};
 use crate::inert;
 use crate::quantity::percent;
 
@@ -29,6 +32,9 @@ pub fn render(record: &GateRecord, judgement: &Judgement) -> String {
     if let Some(more) = judgement.because.len().checked_sub(MOST_REASONS).filter(|more| *more > 0) {
         text += &format!("- and {more} more\n");
     }
+    if let Some(next) = advice::next(judgement) {
+        text += &format!("\n**Next:** {}.\n", next);
+    }
     let passes = |judged: &&MetricJudgement| matches!(judged.mark, Mark::Pass | Mark::Improved | Mark::Shown);
     let (green, rest): (Vec<_>, Vec<_>) = judgement.metrics.iter().partition(passes);
     text += &table(&rest);
@@ -40,8 +46,8 @@ pub fn render(record: &GateRecord, judgement: &Judgement) -> String {
             text += &format!("- counts: {}\n", code(&line));
         }
     }
-    for why in record.uncounted.iter().chain(record.counts.iter().flat_map(|counts| &counts.warnings)) {
-        text += &format!("- counts: {}\n", code(why));
+    for why in uncounted_lines(record) {
+        text += &format!("- counts: {}\n", code(&why));
     }
     text += &format!("- host: {}\n", host_line(judgement));
     text += &format!("- dropped: {}\n", drops_line(&judgement.drops));

@@ -1,15 +1,7 @@
 //! The blocks of one workload in one pass, and which of them count.
 
-use crate::gate::exclusion::{Limits, too_many};
+use crate::gate::exclusion::{Limits, Standing, too_many};
 use crate::gate::record::{Block, GateRecord, Pass};
-
-/// Whether a block takes part in a look. Never decided by its figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    Counts,
-    Dropped,
-    Failed,
-}
 
 /// Blocks in the order in which they ran.
 pub(super) struct Series<'a> {
@@ -30,7 +22,7 @@ pub(super) enum Wanted {
 impl<'a> Series<'a> {
     pub(super) fn of(record: &'a GateRecord, workload: &str, pass: Pass, limits: &Limits) -> Series<'a> {
         let of_series = record.blocks.iter().filter(|block| block.workload == workload && block.pass == pass);
-        Series { blocks: of_series.map(|block| (block, standing(block, limits))).collect() }
+        Series { blocks: of_series.map(|block| (block, limits.standing(block))).collect() }
     }
 
     /// All blocks.
@@ -61,15 +53,5 @@ impl<'a> Series<'a> {
             0 => Wanted::Nothing,
             missing => Wanted::Until((self.blocks.len() + missing) as u64),
         }
-    }
-}
-
-fn standing(block: &Block, limits: &Limits) -> Standing {
-    if block.base.failure.is_some() || block.head.failure.is_some() {
-        return Standing::Failed;
-    }
-    match limits.triggers(block).is_empty() {
-        true => Standing::Counts,
-        false => Standing::Dropped,
     }
 }
