@@ -2,7 +2,6 @@
 
 pub mod allocation;
 pub mod difference;
-pub mod differential;
 pub mod names;
 pub mod tree;
 

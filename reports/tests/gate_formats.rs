@@ -413,7 +413,7 @@ fn absurd_records_are_rendered_without_a_panic() {
         assert!(!judgement.verdict.passes());
         for format in FORMATS {
             let text = (format.render)(&record, &judgement, &Options::default());
-            assert!(!text.is_empty() && !(format.name == "html" && text.contains("NaN")), "{}", format.name);
+            assert!(!text.is_empty() && (format.name != "html" || !text.contains("NaN")), "{}", format.name);
         }
     }
 }

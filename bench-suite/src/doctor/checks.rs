@@ -520,7 +520,8 @@ mod tests {
 
     #[test]
     fn words_of_the_kernel_are_understood() {
-        let cases: [(fn(&Host) -> Seen, &str, &str, Seen); 10] = [
+        type Case<'c> = (fn(&Host) -> Seen, &'c str, &'c str, Seen);
+        let cases: [Case<'_>; 10] = [
             (randomisation, "/proc/self/personality", "00040000\n", Seen::warn("off for this process")),
             (
                 huge_pages,

@@ -73,7 +73,8 @@ pub(super) fn join(
 ) -> (Sampling, SamplesFile) {
     let spans = Spans::new(batches);
     // By batch and stage, then by thread and stack: how often.
-    let mut counts: BTreeMap<Option<(u64, Stage)>, BTreeMap<(usize, usize), u64>> = BTreeMap::new();
+    type ByThreadAndStack = BTreeMap<(usize, usize), u64>;
+    let mut counts: BTreeMap<Option<(u64, Stage)>, ByThreadAndStack> = BTreeMap::new();
     for sample in &sampled.samples {
         let is_lane = LANES.iter().any(|lane| sampled.threads[sample.thread].starts_with(lane));
         let place = if is_lane { spans.at(sample.time_ns) } else { None };

@@ -3,6 +3,7 @@
 mod comparison;
 mod curve;
 mod delays;
+pub(crate) mod difference;
 mod downloads;
 mod flames;
 mod late_flames;

@@ -1,13 +1,13 @@
 //! Flamegraphs of the measured trial, one for each stage: the late batches, each frame beside the batches that were on time.
 
-use super::flames::{Frame, description, drawing, frames, ranking_table};
+use super::difference::{Beside, MARKS};
+use super::flames::{description, drawing, frames, ranking_table};
 use super::text;
 use crate::explain::pools::{Pool, Pooled, Pools, without_library};
 use crate::flame::Stack;
-use crate::flame::difference::{Change, DifferenceBar, changes, is_beyond_chance, layout};
 use crate::flame::tree;
 use crate::judged;
-use crate::quantity::{count, percent};
+use crate::quantity::count;
 use crate::record::TrialRecord;
 use crate::samples::{COST, FEWEST};
 use crate::summary::Summary;
@@ -15,12 +15,6 @@ use maud::{Markup, html};
 
 /// Stages that are drawn, those with most samples.
 const STAGES: usize = 8;
-
-/// Functions in a table: those that take a larger share in late batches, and those that take a smaller one.
-const LISTED: (usize, usize) = (12, 4);
-
-/// A difference this large, in shares of all samples, is coloured strongly.
-const STRONG: f64 = 0.1;
 
 pub(super) fn render(summary: &Summary<'_>) -> Markup {
     let pools = summary.samples.map(|samples| Pools::new(summary.record, samples));
@@ -54,8 +48,7 @@ fn lead(record: &TrialRecord) -> Markup {
             "Sampled while the batches were measured, " (sampling.frequency_hz) " times a second of each thread's CPU time, and joined to "
             "the batch and stage that ran: " (count(sampling.in_batches)) " of " (count(sampling.samples)) " samples lie in one batch"
             @if sampling.lost > 0 { ", " (count(sampling.lost)) " were lost" }
-            ". " (COST) " Of a streak of late batches only the first one counts: it says why. "
-            "▲ and ▼ mark frames whose share differs from that in the batches on time by more than chance."
+            ". " (COST) " Of a streak of late batches only the first one counts: it says why. " (MARKS)
         }
     }
 }
@@ -83,10 +76,17 @@ fn id_and_title(place: usize, pooled: &Pooled) -> (String, String) {
 
 fn differential(place: usize, pooled: &Pooled, usual: &[Stack]) -> (Markup, Markup) {
     let (id, title) = id_and_title(place, pooled);
-    let bars = layout(&pooled.stacks, usual);
-    let functions = changes(&without_library(&pooled.stacks), &without_library(usual));
-    let words = in_words(pooled, &functions);
-    (drawing(&id, &title, &words, &compared(&bars, pooled), pooled.samples), changes_table(pooled, &functions))
+    let label = format!("Functions of {} in late batches and in those on time", pooled.stage);
+    let beside = Beside {
+        stacks: &pooled.stacks,
+        samples: pooled.samples,
+        usual,
+        usual_samples: pooled.usual_samples,
+        drawn: "Late",
+        other: "On time",
+        in_other: "in batches on time",
+    };
+    (beside.drawing(&id, &title), beside.table(&label))
 }
 
 fn plain(place: usize, pooled: &Pooled) -> (Markup, Markup) {
@@ -126,64 +126,4 @@ fn whose(record: &TrialRecord, pooled: &Pooled) -> String {
         (None, _) => format!("; the {usual} of the batches on time are too few to compare"),
     };
     drawn + &beside
-}
-
-fn compared<'b>(bars: &'b [DifferenceBar], pooled: &Pooled) -> Vec<Frame<'b>> {
-    let frame = |one: &'b DifferenceBar| {
-        let differs = is_beyond_chance(one.share, pooled.samples, one.usual_share, pooled.usual_samples);
-        let (class, mark) = match one.change() {
-            _ if !differs => ("s0", ""),
-            change if change >= STRONG => ("more-2", "▲ "),
-            change if change > 0.0 => ("more-1", "▲ "),
-            change if change <= -STRONG => ("less-2", "▼ "),
-            _ => ("less-1", "▼ "),
-        };
-        let (samples, share, usual) = (count(one.bar.samples), percent(one.share), percent(one.usual_share));
-        let about = format!("{samples} samples, {share}; in batches on time {usual}");
-        Frame { bar: &one.bar, class: format!("segment {class}"), mark, about }
-    };
-    bars.iter().map(frame).collect()
-}
-
-/// The drawing in words.
-fn in_words(pooled: &Pooled, functions: &[Change]) -> String {
-    let of = |one: &Change| format!("{} {}, on time {}", one.name, percent(one.share), percent(one.usual_share));
-    let top: Vec<String> = functions.iter().filter(|one| one.share > one.usual_share).take(3).map(of).collect();
-    let samples = count(pooled.samples);
-    match top.is_empty() {
-        true => format!("{samples} samples. No function has a larger share than in batches on time."),
-        false => format!("{samples} samples. Larger shares than in batches on time: {}.", top.join("; ")),
-    }
-}
-
-fn changes_table(pooled: &Pooled, functions: &[Change]) -> Markup {
-    let smaller = functions.len().saturating_sub(LISTED.1).max(LISTED.0);
-    let listed = |place: usize| place < LISTED.0 || place >= smaller;
-    let label = format!("Functions of {} in late batches and in those on time", pooled.stage);
-    html! {
-        div.table tabindex="0" role="region" aria-label=(label) {
-            table {
-                thead { tr { th { "Function" } th.number { "Own samples" } th.number { "Late" } th.number { "On time" } th { "Beyond chance" } } }
-                tbody {
-                    @for (_, one) in functions.iter().enumerate().filter(|(place, _)| listed(*place)) {
-                        tr {
-                            td { code { (one.name) } }
-                            td.number { (count(one.own)) }
-                            td.number { (percent(one.share)) }
-                            td.number { (percent(one.usual_share)) }
-                            td { (beyond_chance(pooled, one)) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn beyond_chance(pooled: &Pooled, one: &Change) -> &'static str {
-    match is_beyond_chance(one.share, pooled.samples, one.usual_share, pooled.usual_samples) {
-        true if one.share > one.usual_share => "▲ larger",
-        true => "▼ smaller",
-        false => "no",
-    }
 }
