@@ -267,7 +267,7 @@ fn a_page_shows_every_block_every_drop_with_its_cause_and_every_look() {
 fn a_page_shows_where_a_slower_head_spends_more_or_why_it_cannot() {
     let (_, mut record, judgement) = examples().into_iter().find(|(name, ..)| *name == "regressed").unwrap();
     let page = render("html", &record, &judgement);
-    assert!(page.contains("Beyond chance: spin +10.0 points."), "{page}");
+    assert!(page.contains("Larger shares than in the base: spin 10 %, in the base 0 %."), "{page}");
     assert!(page.contains("id=\"flamegraph\"") && page.contains("500 samples of the base, 500 of the head"));
     let none = Profile { unavailable: Some("this build cannot take one".to_owned()), ..Profile::default() };
     record.profiles[0].head = none;

@@ -282,9 +282,10 @@ fn ndjson_is_one_object_a_line_with_the_same_fields() {
     });
 }
 
-/// Exports of the samples with that function's name.
+/// Exports of the samples with that function's name. A `;` starts a frame unless a space follows, as in `[u8; 4]`, so neither is part of
+/// the name here.
 fn exported(name: &str, with: &str) -> Vec<u8> {
-    let (record, samples) = (examples::sampled(), examples::samples_with(with));
+    let (record, samples) = (examples::sampled(), examples::samples_with(with.replace(';', ",").trim_start()));
     let summary = Summary::new(&record, false).unwrap().with_samples(Some(&samples));
     find(name).unwrap().write(&summary, &Options::default())
 }
@@ -303,7 +304,7 @@ fn folded_stacks_have_the_same_frames_and_counts() {
     };
     let plain = lines(HARMLESS);
     for with in HOSTILE {
-        assert_eq!(lines(&with.replace(';', ",")), plain, "{with:?}");
+        assert_eq!(lines(with), plain, "{with:?}");
     }
 }
 
@@ -317,7 +318,7 @@ fn speedscope_has_the_same_profiles_and_as_many_frames() {
     };
     let plain = shape(&read(HARMLESS));
     for with in HOSTILE {
-        let value = read(&with.replace(';', ","));
+        let value = read(with);
         assert_eq!(shape(&value), plain, "{with:?}");
         let frames = value["shared"]["frames"].as_array().unwrap().len() as u64;
         for profile in value["profiles"].as_array().unwrap() {
@@ -364,7 +365,7 @@ fn fields(mut rest: &[u8]) -> Vec<(u64, u64, &[u8])> {
 #[test]
 fn pprof_has_every_sample_with_its_labels_and_names_that_are_there() {
     for with in HOSTILE.into_iter().chain([HARMLESS]) {
-        let bytes = exported("pprof", &with.replace(';', ","));
+        let bytes = exported("pprof", with);
         let profile = fields(&bytes);
         let of = |field: u64| profile.iter().filter(move |one| one.0 == field).map(|one| one.2);
         let strings: Vec<&str> = of(6).map(|text| std::str::from_utf8(text).unwrap()).collect();

@@ -9,7 +9,7 @@ use downbeat_reports::gate::format::FORMATS as GATE_FORMATS;
 use std::path::PathBuf;
 
 /// Knobs that `run --help` shows; `list knobs` shows all.
-const SHOWN: &[&str] = &["rate", "interval", "batches", "warmup", "threads", "codec", "allocator", "seed", "max_time"];
+const SHOWN: &[&str] = &["rate", "interval", "batches", "threads", "codec", "allocator", "seed", "max_time"];
 
 const ABOUT: &str = "Will every batch be done before the next one is due? Runs micro-batch stream jobs under\ncontrolled load and says so.";
 
@@ -110,8 +110,8 @@ fn run() -> Command {
         .next_help_heading(OUTPUT)
         .arg(path("out", "DIR", "Result directory [default: results/<run>]"))
         .arg(format())
-        .arg(switch("no-profile", "Leave the flamegraphs out"))
-        .arg(switch("no-replay", "Leave the one of an unpaced replay out"))
+        .arg(switch("no-profile", "Leave the flamegraphs out; --no-replay only that of the replay"))
+        .arg(switch("no-replay", "Leave the one of an unpaced replay out").hide(true))
         .arg(switch("must-hold", "FALLS BEHIND exits with 6"))
         .arg(switch("dry-run", "Show the plan, measure nothing, write nothing"))
         .arg(colour())
