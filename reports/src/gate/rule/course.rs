@@ -206,3 +206,32 @@ fn evidence(metric: Metric, blocks: &[&Block], test: &Test) -> Option<Evidence> 
         blocks_for_limit: Resolution::of(&pairs, test.most_level / tests)?.blocks_for(margin, limit),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_is_just_reached_is_not_within() {
+        let finding = |high: f64| {
+            let evidence = Evidence {
+                blocks: 14,
+                base: 1.0,
+                head: 1.0,
+                slower: 0.0,
+                low: None,
+                high: Some(high),
+                p: 1.0,
+                p_adjusted: None,
+                level: 0.002,
+                smallest_change: 0.01,
+                blocks_for_limit: 14,
+            };
+            Finding { first: Some(evidence), ..Finding::default() }
+        };
+        for metric in crate::gate::metric::PRIMARY {
+            assert!(!finding(metric.limit()).is_within(metric));
+            assert!(finding(metric.limit().next_down()).is_within(metric));
+        }
+    }
+}
