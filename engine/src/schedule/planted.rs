@@ -1,5 +1,5 @@
 //! Regressions that are built in on purpose, to see whether the gate finds them. Only with the feature `planted`, which is for studies
-//! alone; `PLANTED_IN_DOWNBEAT` names one while it is built:
+//! alone. Which of them a program has is the last line of its own file, `planted=NAME`, so that one build serves all of them:
 //!
 //! | name | what it does |
 //! |---|---|
@@ -8,14 +8,17 @@
 //! | `tail` | 2 % of the batches take half as long again |
 //! | `stall` | every 100 ms whatever runs stands still for 3 ms |
 //!
-//! An improvement is one of these in the base and not in the head. A name that is none of these does not compile.
+//! An improvement is one of these in the base and not in the head. A program without such a line has none of them.
 
 use crate::clock::Clock;
 use crate::sync::{Mutex, lock};
+use std::fs::File;
 use std::hint::{black_box, spin_loop};
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::LazyLock;
 
 /// What is built in.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Planted {
     Nothing,
     /// Spins for that many percent of a batch's time.
@@ -25,18 +28,31 @@ enum Planted {
     Stall,
 }
 
-const PLANTED: Planted = match option_env!("PLANTED_IN_DOWNBEAT") {
-    None => Planted::Nothing,
-    Some(name) => match name.as_bytes() {
-        b"" => Planted::Nothing,
+static PLANTED: LazyLock<Planted> = LazyLock::new(|| named(&last_bytes().unwrap_or_default()));
+
+/// The longest last line.
+const LINE_BYTES: i64 = 32;
+
+fn last_bytes() -> std::io::Result<Vec<u8>> {
+    let mut program = File::open(std::env::current_exe()?)?;
+    program.seek(SeekFrom::End(-LINE_BYTES))?;
+    let mut bytes = Vec::new();
+    program.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn named(end_of_program: &[u8]) -> Planted {
+    let line = end_of_program.strip_suffix(b"\n").and_then(|bytes| bytes.rsplit(|byte| *byte == b'\n').next());
+    let Some(name) = line.and_then(|line| line.strip_prefix(b"planted=")) else { return Planted::Nothing };
+    match name {
         b"spin3" => Planted::Spin(3),
         b"spin5" => Planted::Spin(5),
         b"alloc" => Planted::Alloc,
         b"tail" => Planted::Tail,
         b"stall" => Planted::Stall,
-        _ => panic!("PLANTED_IN_DOWNBEAT names nothing that can be planted"),
-    },
-};
+        other => panic!("nothing is planted by the name of {}", String::from_utf8_lossy(other)),
+    }
+}
 
 /// One batch in so many has a longer tail, which takes so many percent more.
 const TAIL_EVERY: u64 = 50;
@@ -53,7 +69,7 @@ static STALLED_NS: Mutex<u64> = Mutex::new(0);
 pub(crate) fn slow_down(batch: u64, begun_ns: u64, clock: &dyn Clock) {
     let now_ns = clock.now_ns();
     let taken_ns = now_ns.saturating_sub(begun_ns);
-    let more_ns = match PLANTED {
+    let more_ns = match *PLANTED {
         Planted::Spin(percent) => taken_ns * percent / 100,
         Planted::Tail if batch % TAIL_EVERY == TAIL_EVERY / 2 => taken_ns * TAIL_PERCENT / 100,
         Planted::Stall if is_due(now_ns) => STALL_NS,
@@ -75,7 +91,27 @@ fn is_due(now_ns: u64) -> bool {
 
 /// At the begin of a batch of so many records.
 pub(crate) fn allocate(records: u64) {
-    if PLANTED == Planted::Alloc {
+    if *PLANTED == Planted::Alloc {
         (0..records).for_each(|record| drop(black_box(Box::new(record))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_of_the_program_says_what_is_planted() {
+        assert_eq!(named(b"\x7fELF\x00\nplanted=spin3\n"), Planted::Spin(3));
+        assert_eq!(named(b"\x00\x01\nplanted=stall\n"), Planted::Stall);
+        for nothing in [&b""[..], b"\n", b"\x7fELF", b"planted=spin3", b"planted=spin3\nother\n"] {
+            assert_eq!(named(nothing), Planted::Nothing, "{nothing:?}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "spin4")]
+    fn an_unknown_name_is_no_base_by_accident() {
+        named(b"\nplanted=spin4\n");
     }
 }
