@@ -3,6 +3,7 @@
 pub(crate) mod arm;
 pub(crate) mod bisect;
 mod counts;
+mod figures;
 pub(crate) mod history;
 pub(crate) mod measured;
 mod order;
@@ -12,5 +13,4 @@ pub(crate) mod run;
 mod self_test;
 mod sizes;
 pub(crate) mod stored;
-mod stretches;
 mod workloads;

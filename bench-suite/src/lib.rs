@@ -40,6 +40,7 @@ mod status;
 mod subject;
 mod terminal;
 mod trial;
+mod turns;
 
 pub use downbeat_engine as engine;
 pub use downbeat_workloads as workloads;

@@ -1,6 +1,7 @@
 //! The machine: what it is (fingerprint) and what disturbs it while it is measured (noise).
 
 mod canary;
+pub(crate) mod cores;
 mod disturbance;
 mod fingerprint;
 mod naps;

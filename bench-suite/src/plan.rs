@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Version of the trial protocol. A trial's process refuses any other. 2: the modes of a gate's arms.
-pub const PROTOCOL: u32 = 2;
+/// Version of the trial protocol. A trial's process refuses any other. 2: the modes of a gate's arms. 3: these take turns.
+pub const PROTOCOL: u32 = 3;
 
 /// Longest time for which a trial drains after its last batch.
 pub const DRAIN_NS: u64 = 10 * NS_PER_S;
@@ -51,12 +51,16 @@ pub enum Mode {
     },
 }
 
+/// Small batches of a slice, after which another process has its turn. One more runs before them and is not counted: it finds what the
+/// other processes left in the caches.
+pub const SLICE_BATCHES: u64 = 10;
+
 /// How much one process of a gate's arm runs: the same for both arms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocks {
     /// Records in each of the batches whose processing times are compared.
     pub batch_records: u64,
-    /// How many of them, beside those that warm up.
+    /// How many of them, beside those that warm up and the first one of each slice.
     pub batches: u64,
     /// Records in each of the large batches that capacity is measured with.
     pub large_records: u64,
@@ -103,6 +107,9 @@ pub struct TrialSpec {
     /// Whether a measured trial takes samples, if its settings want them: those of searches and gates never do.
     #[serde(default)]
     pub samples: bool,
+    /// The seat at which this process waits for its turns; `None` for one that has the machine to itself.
+    #[serde(default)]
+    pub seat: Option<String>,
 }
 
 impl TrialSpec {

@@ -187,9 +187,9 @@ fn gate() -> Command {
     Command::new("gate")
         .about("Compare two builds, each with its own binary: is the head slower than the base?")
         .after_help(notes(
-            "A path is a binary, or a checkout that is built in place; anything else a revision of this repository,\n\
-             built once in a worktree of its own. Exit codes: 0 pass, 1 regressed, 4 nothing checked,\n\
-             5 wrong answers, 125 cannot judge.",
+            "A path is a binary, or a checkout that is built in place; anything else a revision of this\n\
+             repository, built once in a worktree of its own. Exit codes: 0 pass, 1 regressed,\n\
+             4 nothing checked, 5 wrong answers, 125 cannot judge.",
             &[
                 "downbeat gate --base main",
                 "downbeat gate --base v1.2 --head ./downbeat-new --workloads ads --budget 10m",
@@ -200,6 +200,7 @@ fn gate() -> Command {
         .arg(text("workloads", "NAMES", "Names of jobs, separated by commas").default_value("word-count,ads,sessions"))
         .arg(text("budget", "TIME", "End after this time, builds excluded, for example 10m"))
         .arg(switch("self-test", "This program against itself: what change can this host see?").conflicts_with("base"))
+        .arg(switch("forgive-host", "Exit code 0 where nothing but this host kept it from judging"))
         .args(settings().into_iter().map(|flag| {
             let is_shown = ["set", "config", "seed", "batches", "threads"].contains(&flag.get_id().as_str());
             flag.hide(!is_shown)

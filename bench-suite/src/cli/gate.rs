@@ -35,6 +35,8 @@ pub struct GateRequest {
     pub colour: bool,
     /// This program against itself, for the first look only.
     pub self_test: bool,
+    /// End with 0 where nothing but the host kept it from judging.
+    pub forgive_host: bool,
     /// Show the plan only.
     pub dry_run: bool,
     /// No progress on stderr.
@@ -89,6 +91,7 @@ pub(super) fn gate(matches: &ArgMatches, environment: &BTreeMap<String, String>)
         format: FORMATS.iter().find(|format| format.name == name).unwrap_or(&FORMATS[0]),
         colour: colour(matches),
         self_test,
+        forgive_host: matches.get_flag("forgive-host"),
         dry_run: matches.get_flag("dry-run"),
         quiet: matches.get_flag("quiet"),
     })

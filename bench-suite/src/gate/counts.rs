@@ -3,6 +3,7 @@
 //! A process runs some batches in one thread, another one twice as many; the difference is what those batches take, and what starting,
 //! making lines and ending takes is not in it. Instructions are counted inside [`BATCH`] only, so that waiting is none. What is left of
 //! chance (a buffer that grew because a message came later) only ever adds: each arm is counted twice, and the smaller count is its own.
+//! Instructions, which are slow to count and depend on addresses that are hashed, are counted a second time where they differ.
 //! The arms' own binaries are what is counted, under valgrind as they are: a benchmark harness such as gungraun would count kernels that
 //! were built for it, with another entry point and another layout.
 
@@ -11,6 +12,7 @@ use super::process::{Processes, Task, ends_the_gate};
 use crate::failure::Failure;
 use crate::plan::{Mode, NS_PER_S};
 use crate::subject::embedded::Program;
+use downbeat_reports::gate::counted::SAME_INSTRUCTIONS;
 use downbeat_reports::gate::record::{Counts, Pair};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -82,14 +84,6 @@ fn summary(text: &str) -> Option<u64> {
     of("summary:").or_else(|| of("totals:")).filter(|instructions| *instructions > 0)
 }
 
-/// What is counted of one arm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counted {
-    allocations: Option<u64>,
-    bytes: Option<u64>,
-    instructions: Option<u64>,
-}
-
 /// Who is counted, with what.
 pub(super) struct Counter<'c> {
     /// Where it runs.
@@ -104,7 +98,7 @@ impl Counter<'_> {
     /// Counts a workload in both arms, twice each.
     ///
     /// # Errors
-    /// A signal came, or an arm speaks another protocol. An arm that fails is a warning.
+    /// A signal came, or an arm speaks another protocol. A base that fails is a warning, a head that fails where the base does not is more.
     pub(super) fn count(&mut self, workload: &str, base: &Program, head: &Program) -> Result<Counts, Failure> {
         let mut counts = Counts {
             workload: workload.to_owned(),
@@ -112,69 +106,108 @@ impl Counter<'_> {
             batch_records: BATCH_RECORDS,
             ..Counts::default()
         };
-        let mut arms = Vec::new();
-        // Instructions decide nothing, and valgrind is slow: once is enough.
-        let valgrind = self.valgrind;
-        for (name, program, valgrind) in
-            [("base", base, valgrind), ("head", head, valgrind), ("base", base, None), ("head", head, None)]
-        {
-            match self.arm(workload, program, valgrind) {
-                Ok(counted) => arms.push(counted),
-                Err(failure) if ends_the_gate(&failure) => return Err(failure),
-                Err(failure) => {
-                    counts.warnings.push(format!("the {name} cannot be counted: {}", failure.message));
-                    return Ok(counts);
-                }
+        let of_base = match self.allocated_twice(workload, base)? {
+            Ok(counted) => counted,
+            Err(why) => {
+                counts.warnings.push(format!("the base's allocations could not be counted: {why}"));
+                return Ok(counts);
+            }
+        };
+        match self.allocated_twice(workload, head)? {
+            Ok(of_head) => {
+                let pair = |of: fn(&Allocated) -> u64| Some(Pair { base: of(&of_base), head: of(&of_head) });
+                counts.allocations = pair(|allocated| allocated.allocations);
+                counts.allocated_bytes = pair(|allocated| allocated.bytes);
+            }
+            Err(why) => {
+                counts.head_uncounted = Some(why);
+                return Ok(counts);
             }
         }
-        let [base, head] = [[arms[0], arms[2]], [arms[1], arms[3]]];
-        let mut pair = |what: &str, of: fn(&Counted) -> Option<u64>| {
-            let trusted = trusted(what, base.map(|counted| of(&counted)), head.map(|counted| of(&counted)));
-            trusted.map_err(|warning| counts.warnings.push(warning)).ok()
-        };
-        let allocations = pair("allocations", |counted| counted.allocations);
-        let allocated_bytes = pair("allocated bytes", |counted| counted.bytes);
-        let instructions = arms[0].instructions.zip(arms[1].instructions);
-        let instructions = instructions.map(|(base, head)| Pair { base, head });
-        if valgrind.is_some() && instructions.is_none() {
-            counts.warnings.push("instructions were not counted: a build has no function of that name".to_owned());
+        match self.instructions(workload, base, head)? {
+            Ok(pair) => counts.instructions = pair,
+            Err(why) => counts.warnings.push(why),
         }
-        Ok(Counts { allocations, allocated_bytes, instructions, ..counts })
+        Ok(counts)
     }
 
-    fn arm(&mut self, workload: &str, program: &Program, valgrind: Option<&Valgrind>) -> Result<Counted, Failure> {
+    /// The smaller count of two, or why there is none.
+    fn allocated_twice(&mut self, workload: &str, program: &Program) -> Result<Result<Allocated, String>, Failure> {
+        let mut counted = Vec::new();
+        for _ in 0..2 {
+            match self.allocated(workload, program) {
+                Ok(Some(allocated)) => counted.push(allocated),
+                Ok(None) => return Ok(Err("it counts none".to_owned())),
+                Err(failure) if ends_the_gate(&failure) => return Err(failure),
+                Err(failure) => return Ok(Err(failure.message)),
+            }
+        }
+        let smaller = |what: &str, of: fn(&Allocated) -> u64| agreed(what, [of(&counted[0]), of(&counted[1])], AGREE);
+        let (allocations, bytes) = (
+            smaller("allocations", |allocated| allocated.allocations),
+            smaller("allocated bytes", |allocated| allocated.bytes),
+        );
+        Ok(allocations.and_then(|allocations| Ok(Allocated { allocations, bytes: bytes? })))
+    }
+
+    /// What batches allocate beyond what starting and ending does.
+    fn allocated(&mut self, workload: &str, program: &Program) -> Result<Option<Allocated>, Failure> {
         let (some, twice) =
             (self.allocations(workload, program, BATCHES)?, self.allocations(workload, program, 2 * BATCHES)?);
         let more = |some: Option<u64>, twice: Option<u64>| twice?.checked_sub(some?);
-        let instructions = match valgrind {
-            Some(valgrind) => more(
-                self.instructions(workload, program, valgrind, BATCHES_UNDER_VALGRIND)?,
-                self.instructions(workload, program, valgrind, 2 * BATCHES_UNDER_VALGRIND)?,
-            ),
-            None => None,
+        let (allocations, bytes) =
+            (more(some.allocations, twice.allocations), more(some.allocated_bytes, twice.allocated_bytes));
+        Ok(allocations.zip(bytes).map(|(allocations, bytes)| Allocated { allocations, bytes }))
+    }
+
+    /// Instructions of both arms. `None` without valgrind; or why they say nothing. They decide nothing, so no failure is an arm's.
+    fn instructions(
+        &mut self,
+        workload: &str,
+        base: &Program,
+        head: &Program,
+    ) -> Result<Result<Option<Pair>, String>, Failure> {
+        let Some(valgrind) = self.valgrind else { return Ok(Ok(None)) };
+        let mut once = |program: &Program| match self.under_valgrind(workload, program, valgrind) {
+            Err(failure) if ends_the_gate(&failure) => Err(failure),
+            Err(failure) => Ok(Err(format!("instructions were not counted: {}", failure.message))),
+            Ok(None) => Ok(Err("instructions were not counted: a build has no function of that name".to_owned())),
+            Ok(Some(instructions)) => Ok(Ok(instructions)),
         };
-        Ok(Counted {
-            allocations: more(some.allocations, twice.allocations),
-            bytes: more(some.allocated_bytes, twice.allocated_bytes),
-            instructions,
-        })
+        let (of_base, of_head) = match (once(base)?, once(head)?) {
+            (Ok(of_base), Ok(of_head)) => (of_base, of_head),
+            (Err(why), _) | (_, Err(why)) => return Ok(Err(why)),
+        };
+        if differ_by(of_base, of_head) <= SAME_INSTRUCTIONS {
+            return Ok(Ok(Some(Pair { base: of_base, head: of_head })));
+        }
+        let again = match (once(base)?, once(head)?) {
+            (Ok(base), Ok(head)) => (base, head),
+            (Err(why), _) | (_, Err(why)) => return Ok(Err(why)),
+        };
+        let of_base = agreed("instructions", [of_base, again.0], SAME_INSTRUCTIONS);
+        let of_head = agreed("instructions", [of_head, again.1], SAME_INSTRUCTIONS);
+        Ok(of_base.and_then(|base| Ok(Some(Pair { base, head: of_head? }))))
+    }
+
+    fn under_valgrind(
+        &mut self,
+        workload: &str,
+        program: &Program,
+        valgrind: &Valgrind,
+    ) -> Result<Option<u64>, Failure> {
+        let mut of = |batches: u64| -> Result<Option<u64>, Failure> {
+            let task = self.task(workload, batches, LIMIT_UNDER_VALGRIND_NS);
+            self.processes.run::<CountsRecord>(&valgrind.over(program), &task)?;
+            Ok(valgrind.instructions())
+        };
+        let (some, twice) = (of(BATCHES_UNDER_VALGRIND)?, of(2 * BATCHES_UNDER_VALGRIND)?);
+        Ok(some.zip(twice).and_then(|(some, twice)| twice.checked_sub(some)))
     }
 
     fn allocations(&mut self, workload: &str, program: &Program, batches: u64) -> Result<CountsRecord, Failure> {
         let task = self.task(workload, batches, LIMIT_NS);
         self.processes.run(program, &task)
-    }
-
-    fn instructions(
-        &mut self,
-        workload: &str,
-        program: &Program,
-        valgrind: &Valgrind,
-        batches: u64,
-    ) -> Result<Option<u64>, Failure> {
-        let task = self.task(workload, batches, LIMIT_UNDER_VALGRIND_NS);
-        self.processes.run::<CountsRecord>(&valgrind.over(program), &task)?;
-        Ok(valgrind.instructions())
     }
 
     fn task<'t>(&self, workload: &'t str, batches: u64, limit_ns: u64) -> Task<'t> {
@@ -184,18 +217,24 @@ impl Counter<'_> {
     }
 }
 
-/// The smaller count of each arm, when both were counted and the two of each agree up to [`AGREE`]; else why not.
-fn trusted(what: &str, base: [Option<u64>; 2], head: [Option<u64>; 2]) -> Result<Pair, String> {
-    let of_arm = |name: &str, counts: [Option<u64>; 2]| {
-        let [Some(first), Some(second)] = counts else {
-            return Err(format!("{what} were not counted"));
-        };
-        if first.abs_diff(second) as f64 > AGREE * first as f64 {
-            return Err(format!("{what} of two runs of the {name} differ, {first} and {second}: they say nothing"));
-        }
-        Ok(first.min(second))
-    };
-    Ok(Pair { base: of_arm("base", base)?, head: of_arm("head", head)? })
+/// What the batches of one arm allocate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Allocated {
+    allocations: u64,
+    bytes: u64,
+}
+
+/// The smaller of two counts of one build, when they agree up to a share; else why they say nothing.
+fn agreed(what: &str, [first, second]: [u64; 2], share: f64) -> Result<u64, String> {
+    match differ_by(first, second) > share {
+        true => Err(format!("{what} of two runs of one build differ, {first} and {second}: they say nothing")),
+        false => Ok(first.min(second)),
+    }
+}
+
+/// As a share of the smaller one.
+fn differ_by(one: u64, other: u64) -> f64 {
+    one.abs_diff(other) as f64 / one.min(other).max(1) as f64
 }
 
 #[cfg(test)]
@@ -213,11 +252,10 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_trusted_when_two_runs_of_each_arm_agree() {
-        let judged = |base: [u64; 2], head: [u64; 2]| trusted("x", base.map(Some), head.map(Some));
-        assert_eq!(judged([1_005, 1_000], [1_100, 1_101]), Ok(Pair { base: 1_000, head: 1_100 }));
-        assert!(judged([1_000, 1_006], [1_100, 1_100]).unwrap_err().contains("of the base differ, 1000 and 1006"));
-        assert!(judged([1_000, 1_000], [1_100, 1_109]).unwrap_err().contains("of the head differ"));
-        assert!(trusted("x", [Some(1), Some(1)], [Some(1), None]).unwrap_err().contains("not counted"));
+    fn two_counts_of_one_build_have_to_agree() {
+        assert_eq!(agreed("x", [1_005, 1_000], 0.005), Ok(1_000));
+        assert_eq!(agreed("x", [0, 0], 0.005), Ok(0));
+        assert!(agreed("x", [1_000, 1_006], 0.005).unwrap_err().contains("differ, 1000 and 1006"));
+        assert!(agreed("x", [0, 1], 0.005).is_err());
     }
 }

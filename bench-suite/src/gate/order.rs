@@ -32,14 +32,12 @@ enum Purpose {
 impl BlockPlace<'_> {
     /// The order of the arms. Of two blocks in a row one begins with the base and one with the head; a coin says which. In the
     /// confirmation it is the other one.
-    pub(super) fn order(&self, has_null: bool) -> Vec<Arm> {
+    pub(super) fn order(&self) -> Vec<Arm> {
         let pair = BlockPlace { index: self.index / 2, pass: Pass::First, ..*self };
         let coin = pair.random(Purpose::Coin).next_u64() & 1 == 1;
         let reversed = (self.index % 2 == 1) ^ (self.pass == Pass::Confirmation);
         let mut order = if coin ^ reversed { vec![Arm::Head, Arm::Base] } else { vec![Arm::Base, Arm::Head] };
-        if has_null {
-            order.insert(self.random(Purpose::Null).below(order.len() + 1), Arm::Null);
-        }
+        order.insert(self.random(Purpose::Null).below(order.len() + 1), Arm::Null);
         order
     }
 
@@ -87,8 +85,7 @@ mod tests {
     fn each_arm_is_first_equally_often_and_a_fair_coin_says_when() {
         let mut first_pairs = 0;
         for seed in 0..400 {
-            let blocks =
-                |pass| (0..14).map(move |index| begins_with_base(&place(seed, pass, index).order(index % 3 == 0)));
+            let blocks = |pass| (0..14).map(move |index| begins_with_base(&place(seed, pass, index).order()));
             let first: Vec<bool> = blocks(Pass::First).collect();
             assert_eq!(first.iter().filter(|base| **base).count(), 7, "seed {seed}");
             assert!(first.chunks(2).all(|pair| pair[0] != pair[1]), "seed {seed}: {first:?}");
@@ -103,10 +100,9 @@ mod tests {
     #[test]
     fn the_null_arm_is_everywhere_in_the_order() {
         let places: BTreeSet<usize> = (0..50)
-            .map(|index| place(1, Pass::First, index).order(true).iter().position(|arm| *arm == Arm::Null).unwrap())
+            .map(|index| place(1, Pass::First, index).order().iter().position(|arm| *arm == Arm::Null).unwrap())
             .collect();
         assert_eq!(places, BTreeSet::from([0, 1, 2]));
-        assert!(!place(1, Pass::First, 0).order(false).contains(&Arm::Null));
     }
 
     #[test]

@@ -1,20 +1,22 @@
-//! One fresh process of one arm: what was asked of it, what it left, what disturbed the host meanwhile.
+//! Fresh processes of the arms: one by itself, or those of a block, which take turns. What was asked of them, what they left, what
+//! disturbed the host meanwhile.
 
+use super::figures;
 use super::measured::BlocksRecord;
-use super::stretches;
 use crate::failure::Failure;
-use crate::machine::{Canary, Counters};
+use crate::machine::{Canary, Counters, cores};
 use crate::plan::{Blocks, Mode, PROTOCOL, TrialSpec};
 use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::source::Source;
 use crate::subject::embedded::{self, Files, Program};
+use crate::turns::{Player, Seat};
 use downbeat_reports::exit::Exit;
 use downbeat_reports::gate::record::{ArmRun, HostNoise};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where processes of arms run.
 pub(super) struct Processes {
@@ -22,6 +24,7 @@ pub(super) struct Processes {
     signals: Signals,
     progress: Progress,
     canary: Canary,
+    cores: Vec<usize>,
     started: u64,
 }
 
@@ -39,9 +42,10 @@ pub(super) struct Task<'t> {
 }
 
 impl Processes {
-    /// Their files go below `directory`, which exists.
-    pub(super) fn new(directory: &Path, signals: Signals, progress: Progress) -> Self {
-        Processes { directory: directory.to_owned(), signals, progress, canary: Canary::new(), started: 0 }
+    /// Their files go below `directory`, which exists, and those that are measured run on these cores.
+    pub(super) fn new(directory: &Path, cores: Vec<usize>, signals: Signals, progress: Progress) -> Self {
+        let canary = cores::on(&cores, Canary::new);
+        Processes { directory: directory.to_owned(), signals, progress, canary, cores, started: 0 }
     }
 
     /// Says something on stderr.
@@ -56,11 +60,20 @@ impl Processes {
     /// # Errors
     /// The failure that it told, or that it died, hung or left what cannot be read (exit 70); a signal came (exit 130 or 143).
     pub(super) fn run<T: DeserializeOwned>(&mut self, program: &Program, task: &Task<'_>) -> Result<T, Failure> {
+        let (files, spec) = self.prepare(task, None);
+        let ended = embedded::run_program(program, &spec, &files, &self.signals, &mut self.progress);
+        self.ended(ended, &files)
+    }
+
+    fn prepare(&mut self, task: &Task<'_>, seat: Option<String>) -> (Files, TrialSpec) {
         self.started += 1;
         let name = format!("process-{}", self.started);
         let files = Files::new(&self.directory, &name);
-        let spec = spec(task, &name, &files);
-        let ended = embedded::run_program(program, &spec, &files, &self.signals, &mut self.progress);
+        let spec = TrialSpec { seat, ..spec(task, &name, &files) };
+        (files, spec)
+    }
+
+    fn ended<T: DeserializeOwned>(&self, ended: Result<(), Failure>, files: &Files) -> Result<T, Failure> {
         if let Some(exit) = self.signals.exit() {
             return Err(Failure::new(exit, "interrupted"));
         }
@@ -71,45 +84,121 @@ impl Processes {
         read
     }
 
-    /// Runs a process of a block, with a look at the host right before it and a watch over it meanwhile.
+    /// Runs the processes of a block, one turn of each after another, with a look at the host right before them and a watch over it
+    /// in each turn. One run for each program, in their order, which is that of the first round of turns.
     ///
     /// # Errors
-    /// A signal came, the arm speaks another protocol (exit 125), or the surroundings failed (exit 7). An arm that fails otherwise is a
+    /// A signal came, an arm speaks another protocol (exit 125), or the surroundings failed (exit 7). An arm that fails otherwise is a
     /// run with a failure.
-    pub(super) fn measure(&mut self, program: &Program, task: &Task<'_>) -> Result<ArmRun, Failure> {
+    pub(super) fn measure(&mut self, programs: &[Program], task: &Task<'_>) -> Result<Vec<ArmRun>, Failure> {
         let Mode::Blocks(blocks) = task.mode else {
             return Err(Failure::internal("an arm's process measures blocks only"));
         };
-        let seen = self.canary.look();
-        let (before, begun) = (Counters::read(), Instant::now());
-        let ended = self.run::<BlocksRecord>(program, task);
-        let wall_ns = begun.elapsed().as_nanos() as u64;
-        let grown = Counters::read().since(&before);
-        let noise = HostNoise {
-            wall_ns,
-            steal_ns: grown.steal_ns,
-            throttled_ns: grown.throttled_ns,
-            foreign_ns: grown.foreign_ns(),
-            pressure_ns: grown.pressure_ns,
-            canary_ns: seen.work_ns,
-            hiccup_ns: seen.hiccup_ns,
-        };
-        let run = match ended {
-            Ok(record) => figures(&record, &blocks).unwrap_or_else(failed),
-            Err(failure) if ends_the_gate(&failure) => return Err(failure),
-            Err(failure) => failed(failure.message),
-        };
-        Ok(ArmRun { noise, ..run })
+        let seen = cores::on(&self.cores, || self.canary.look());
+        let (before, begun) = (Counters::read(&self.cores), Instant::now());
+        let (ended, noises) = self.together(programs, task)?;
+        let foreign_ns = Counters::read(&self.cores).since(&before).foreign_ns();
+        let wall_ns: u64 = noises.iter().map(|noise| noise.wall_ns).sum();
+        // Between two turns the cores are free for others.
+        let between_ns = (begun.elapsed().as_nanos() as u64).saturating_sub(wall_ns);
+        let foreign_ns = foreign_ns.map(|ns| ns.saturating_sub(between_ns));
+        let mut runs = runs(ended, &blocks)?;
+        for (run, noise) in runs.iter_mut().zip(noises) {
+            // Whose turn it was when others ran is not known: each has its share.
+            let share = noise.wall_ns as f64 / wall_ns.max(1) as f64;
+            let foreign_ns = foreign_ns.map(|ns| (ns as f64 * share) as u64);
+            run.noise = HostNoise { foreign_ns, canary_ns: seen.work_ns, hiccup_ns: seen.hiccup_ns, ..noise };
+        }
+        Ok(runs)
     }
+
+    /// What each process left, and what disturbed it.
+    fn together(&mut self, programs: &[Program], task: &Task<'_>) -> Result<(Vec<Told>, Vec<HostNoise>), Failure> {
+        let limit = Duration::from_nanos(task.limit_ns);
+        let refused =
+            |error: std::io::Error| Failure::environment(format!("cannot offer a process its turns: {error}"));
+        let mut prepared = Vec::new();
+        for program in programs {
+            let name = format!("downbeat-{}-{}", std::process::id(), self.started);
+            let seat = Seat::offer(&name).map_err(refused)?;
+            let (files, spec) = self.prepare(task, Some(name));
+            prepared.push((Program { cores: self.cores.clone(), ..program.clone() }, files, spec, seat));
+        }
+        let (signals, cores) = (&self.signals, &self.cores);
+        let (ended, noises) = std::thread::scope(|scope| {
+            let mut watched = Vec::new();
+            for (program, files, spec, _) in &prepared {
+                watched.push(
+                    scope.spawn(move || {
+                        embedded::run_program(program, spec, files, signals, &mut Progress::new(true, 0))
+                    }),
+                );
+            }
+            let seats = prepared.iter().zip(&watched);
+            let players = seats.map(|((.., seat), watched)| seat.taken(|| watched.is_finished()).ok().flatten());
+            let noises = turns(players.collect(), cores, limit);
+            let died = || Err(Failure::internal("the thread that watches a process panicked"));
+            (watched.into_iter().map(|watched| watched.join().unwrap_or_else(|_| died())).collect::<Vec<_>>(), noises)
+        });
+        let left = ended.into_iter().zip(&prepared).map(|(ended, (_, files, ..))| self.ended(ended, files));
+        Ok((left.collect(), noises))
+    }
+}
+
+/// What a process left, or why it left nothing.
+type Told = Result<BlocksRecord, Failure>;
+
+/// Gives turns until nobody takes any more: forwards, backwards, forwards. What disturbed the host in the turns of each process.
+fn turns(mut players: Vec<Option<Player>>, cores: &[usize], limit: Duration) -> Vec<HostNoise> {
+    let mut noises = vec![HostNoise::default(); players.len()];
+    let mut order: Vec<usize> = (0..players.len()).collect();
+    let mut before = Counters::read(cores);
+    while players.iter().any(Option::is_some) {
+        for at in &order {
+            let Some(player) = &mut players[*at] else { continue };
+            let played = player.play(limit);
+            let now = Counters::read(cores);
+            match played {
+                Some(played) => add(&mut noises[*at], played, &now.since(&before)),
+                None => players[*at] = None,
+            }
+            before = now;
+        }
+        order.reverse();
+    }
+    noises
+}
+
+fn add(noise: &mut HostNoise, played: Duration, grown: &Counters) {
+    let sum = |all: &mut Option<u64>, some: Option<u64>| *all = some.map(|some| all.unwrap_or(0) + some);
+    noise.wall_ns += played.as_nanos() as u64;
+    sum(&mut noise.steal_ns, grown.steal_ns);
+    sum(&mut noise.throttled_ns, grown.throttled_ns);
+    sum(&mut noise.pressure_ns, grown.pressure_ns);
+}
+
+/// The figures of those that did what was asked of them; of the others what they did instead.
+fn runs(told: Vec<Told>, asked: &Blocks) -> Result<Vec<ArmRun>, Failure> {
+    let mut checked: Vec<Result<BlocksRecord, String>> = Vec::new();
+    for told in told {
+        checked.push(match told {
+            Ok(record) => did(record, asked),
+            Err(failure) if ends_the_gate(&failure) => return Err(failure),
+            Err(failure) => Err(failure.message),
+        });
+    }
+    let records: Vec<&BlocksRecord> = checked.iter().flatten().collect();
+    let mut figures = figures::of_block(&records).into_iter();
+    let run = |checked: &Result<BlocksRecord, String>| match checked {
+        Ok(_) => figures.next().unwrap_or_default(),
+        Err(why) => ArmRun { failure: Some(why.clone()), ..ArmRun::default() },
+    };
+    Ok(checked.iter().map(run).collect())
 }
 
 /// Whether a failure is none of the arm's, or one that no measurement can get round.
 pub(super) fn ends_the_gate(failure: &Failure) -> bool {
     matches!(failure.exit(), Exit::NotJudged | Exit::Interrupted | Exit::Terminated | Exit::Environment)
-}
-
-fn failed(why: String) -> ArmRun {
-    ArmRun { failure: Some(why), ..ArmRun::default() }
 }
 
 fn spec(task: &Task<'_>, name: &str, files: &Files) -> TrialSpec {
@@ -132,6 +221,7 @@ fn spec(task: &Task<'_>, name: &str, files: &Files) -> TrialSpec {
         answer: None,
         status: files.status.clone(),
         samples: false,
+        seat: None,
     }
 }
 
@@ -141,8 +231,8 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
     serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))
 }
 
-/// The figures of a process that did what was asked of it; or what it did instead.
-fn figures(record: &BlocksRecord, asked: &Blocks) -> Result<ArmRun, String> {
+/// The record, if it is of what was asked for; or what it is of.
+fn did(record: BlocksRecord, asked: &Blocks) -> Result<BlocksRecord, String> {
     let done = Blocks {
         batch_records: record.batch_records,
         batches: record.processing_ns.len() as u64,
@@ -162,8 +252,7 @@ fn figures(record: &BlocksRecord, asked: &Blocks) -> Result<ArmRun, String> {
             asked.large_records
         ));
     }
-    let figures = stretches::figures(&record.processing_ns, record.large_records, &record.large_processing_ns);
-    Ok(ArmRun { answer_hash: Some(record.answer_hash.clone()), ..figures })
+    Ok(record)
 }
 
 #[cfg(test)]
@@ -184,20 +273,30 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_did_what_was_asked_has_its_figures_and_answers() {
-        let run = figures(&record(), &ASKED).unwrap();
-        assert_eq!((run.median_ns, run.batches, run.answer_hash.as_deref()), (Some(3.0), 4, Some("aa")));
-        assert_eq!(run.capacity_per_s, Some(1e6), "1,000 records in the quietest millisecond of three");
-        assert!(run.p99_ns > run.median_ns && run.failure.is_none());
+    fn processes_that_did_what_was_asked_have_figures_and_answers() {
+        let runs = runs(vec![Ok(record()), Ok(record())], &ASKED).unwrap();
+        for run in &runs {
+            assert_eq!((run.median_ns.map(f64::round), run.batches), (Some(3.0), 4));
+            assert_eq!(run.capacity_per_s.map(f64::round), Some(500_000.0), "1,000 records in the median of three");
+            assert!(run.p99_ns > run.median_ns && run.failure.is_none() && run.answer_hash.as_deref() == Some("aa"));
+        }
     }
 
     #[test]
-    fn who_did_something_else_has_no_figures() {
+    fn who_did_something_else_has_no_figures_and_the_others_keep_theirs() {
         let fewer = BlocksRecord { processing_ns: vec![5, 1], ..record() };
         let smaller = BlocksRecord { batch_records: 9, ..record() };
         let none = BlocksRecord { large_processing_ns: Vec::new(), ..record() };
         for other in [fewer, smaller, none] {
-            assert!(figures(&other, &ASKED).unwrap_err().contains("not 4 of 10 and 3 of 1000"));
+            let runs = runs(vec![Ok(other), Ok(record())], &ASKED).unwrap();
+            assert!(
+                runs[0].failure.as_ref().unwrap().contains("not 4 of 10 and 3 of 1000") && runs[0].median_ns.is_none()
+            );
+            assert!(runs[1].failure.is_none() && runs[1].median_ns.is_some());
         }
+        let died = || Err(Failure::internal("killed by signal 9"));
+        assert_eq!(runs(vec![Ok(record()), died()], &ASKED).unwrap()[1].failure.as_deref(), Some("killed by signal 9"));
+        let foreign = Err(Failure::new(Exit::NotJudged, "another protocol"));
+        assert!(runs(vec![Ok(record()), foreign], &ASKED).is_err());
     }
 }

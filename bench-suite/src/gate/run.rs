@@ -18,7 +18,7 @@ use crate::subject::embedded::Program;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::format::Options;
 use downbeat_reports::gate::format::{FORMATS, html};
-use downbeat_reports::gate::judgement::Judgement;
+use downbeat_reports::gate::judgement::{Judgement, Kind};
 use downbeat_reports::gate::record::{Arm, ArmRun, Block, GateRecord, Pass, Profiles, SCHEMA, Unmeasured, Workload};
 use downbeat_reports::gate::rule::{self, Next};
 use downbeat_reports::quantity::duration;
@@ -27,6 +27,7 @@ use downbeat_workloads::catalog::Job;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
+use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -50,8 +51,11 @@ const SETTINGS: [(&str, &str); 3] = [("interval", "100ms"), ("window", "1s"), ("
 /// and the 99th percentile of two equal builds differs by a third.
 const CORES_LEFT: usize = 1;
 
-/// What looking at the host, starting and reading costs beside a process, nanoseconds.
-const BESIDE_NS: u64 = 120_000_000;
+/// Base, head and the copy of the base.
+const ARMS: u64 = 3;
+
+/// What looking at the host, starting and reading costs beside the processes of a block, nanoseconds.
+const BESIDE_NS: u64 = 200_000_000;
 
 /// Facts about the machine that change by themselves.
 const CHANGING: [&str; 1] = ["load_1_min"];
@@ -79,7 +83,13 @@ pub(crate) fn run(request: &GateRequest, arguments: &[OsString], jobs: &[&dyn Jo
             progress.say(message);
         }
     };
-    let sides = (base.build(&request.base, &cache, &mut say)?, head.build(&request.head, &cache, &mut say)?);
+    let mut built = |asked: &Asked, text: &str| {
+        // Ctrl-C ends cargo too, and the build is not to blame.
+        let interrupted =
+            |failure| signals.exit().map_or(failure, |exit| Failure::new(exit, "interrupted while building"));
+        asked.build(text, &cache, &mut say).map_err(interrupted)
+    };
+    let sides = (built(&base, &request.base)?, built(&head, &request.head)?);
     let build_ns = began.elapsed().as_nanos() as u64;
     let shared = workloads::shared(&request.workloads, &sides.0, &sides.1, jobs)?;
     let run = run_name();
@@ -102,7 +112,7 @@ pub(crate) fn run(request: &GateRequest, arguments: &[OsString], jobs: &[&dyn Jo
     for remark in sides.0.remarks.iter().chain(&sides.1.remarks) {
         progress.say(remark);
     }
-    let processes = Processes::new(&work.path, signals, progress);
+    let processes = Processes::new(&work.path, settings.cores(), signals, progress);
     let mut gate = Gate { request, settings, work, processes, record, sized: BTreeMap::new(), begun: Instant::now() };
     let stop = gate.measure(&shared.workloads);
     gate.finish(stop)
@@ -132,6 +142,10 @@ impl Chosen {
             }
         }
         all.engine.validate()?;
+        if !request.resolved.is_given("seed") {
+            // Another gate, other coins: an order that favours an arm by chance does so once only.
+            all.load.seed = RandomState::new().hash_one(()) >> 40;
+        }
         let values = all.values();
         // The parent sets it in the environment of each arm, so both must know which.
         let sent = chosen.into_iter().chain(["allocator"]).filter(|name| *name != "max_time");
@@ -142,6 +156,13 @@ impl Chosen {
 
     fn seed(&self) -> u64 {
         self.all.load.seed
+    }
+
+    /// The cores of what is measured, as many as there are threads: the last ones, since the first has most of the interrupts.
+    fn cores(&self) -> Vec<usize> {
+        let allowed = machine::cores::allowed();
+        let left = allowed.len().saturating_sub(self.all.engine.effective_threads());
+        allowed[left..].to_vec()
     }
 }
 
@@ -216,9 +237,10 @@ impl Gate<'_> {
     fn measure(&mut self, workloads: &[String]) -> Result<(), Stop> {
         self.size(workloads)?;
         self.count()?;
+        self.require_first_look()?;
         let mut rounds = 0;
         loop {
-            if self.request.self_test && self.is_first_look_done() {
+            if self.request.self_test && self_test::is_seen(&rule::judge(&self.record)) {
                 return Ok(());
             }
             let (workloads, pass) = match rule::next(&self.record) {
@@ -252,12 +274,6 @@ impl Gate<'_> {
         Ok(())
     }
 
-    /// Whether every metric was looked at once.
-    fn is_first_look_done(&self) -> bool {
-        let judgement = rule::judge(&self.record);
-        !judgement.metrics.is_empty() && judgement.metrics.iter().all(|judged| judged.first.is_some())
-    }
-
     /// Finds the sizes of each workload; then it is known how long a first look takes.
     fn size(&mut self, workloads: &[String]) -> Result<(), Stop> {
         let (base, head) = (self.work.program(Arm::Base), self.work.program(Arm::Head));
@@ -283,9 +299,18 @@ impl Gate<'_> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// There is time for a first look, or what was counted is red without one.
+    fn require_first_look(&mut self) -> Result<(), Stop> {
         let needed_ns = self.sized.values().map(|sized| first_look_ns(sized.process_ns, 1)).sum::<u64>();
         self.processes.say(&format!("a first look takes about {}", duration(needed_ns)));
-        require_time(self.request, self.elapsed_ns() + needed_ns).map_err(Stop::Failure)
+        let is_red = rule::judge(&self.record).because.first().is_some_and(|reason| reason.kind == Kind::AllocatesMore);
+        match require_time(self.request, self.elapsed_ns() + needed_ns) {
+            Err(failure) if is_red => Err(Stop::Budget(failure.message)),
+            other => other.map_err(Stop::Failure),
+        }
     }
 
     fn count(&mut self) -> Result<(), Stop> {
@@ -308,7 +333,7 @@ impl Gate<'_> {
         Ok(())
     }
 
-    /// One fresh process of each arm.
+    /// One fresh process of each arm, in turns.
     fn block(&mut self, name: &str, pass: Pass) -> Result<(), Stop> {
         let Some(sized) = self.sized.get(name).cloned() else {
             return Err(Stop::Failure(Failure::internal(format!("{name} has no sizes, but blocks are asked for"))));
@@ -316,18 +341,21 @@ impl Gate<'_> {
         let of_this = |block: &&Block| block.workload == name && block.pass == pass;
         let index = self.record.blocks.iter().filter(of_this).count() as u64;
         let place = BlockPlace { seed: self.record.seed, workload: name, pass, index };
-        let order = place.order(rule::has_null(index));
-        let needed_ns = order.len() as u64 * (sized.process_ns + BESIDE_NS);
-        self.require_budget(needed_ns)?;
+        let order = place.order();
+        let block_ns = block_ns(sized.process_ns);
+        self.require_budget(block_ns)?;
         let mut settings = self.settings.sent.clone();
         settings.insert("seed".to_owned(), place.line_seed().to_string());
         let mode = Mode::Blocks(sized.blocks);
-        let task = Task { workload: name, settings, mode, limit_ns: sizes::limit_ns(sized.process_ns) };
+        // Each waits for the others.
+        let task = Task { workload: name, settings, mode, limit_ns: sizes::limit_ns(block_ns) };
         let mut block = Block { workload: name.to_owned(), pass, index, order: order.clone(), ..Block::default() };
-        for (at, arm) in order.into_iter().enumerate() {
+        let program = |(at, arm): (usize, &Arm)| {
             let padding = ("PADDING_OF_THE_GATE".to_owned(), place.padding(at));
-            let program = Program { variables: vec![padding], ..self.work.program(arm) };
-            let run = self.processes.measure(&program, &task)?;
+            Program { variables: vec![padding], ..self.work.program(*arm) }
+        };
+        let programs: Vec<Program> = order.iter().enumerate().map(program).collect();
+        for (arm, run) in order.into_iter().zip(self.processes.measure(&programs, &task)?) {
             match arm {
                 Arm::Base => block.base = run,
                 Arm::Head => block.head = run,
@@ -396,14 +424,18 @@ impl Gate<'_> {
         let options = Options { colour: self.request.colour, report };
         let kept = history::append(&self.request.history, &self.record, judgement.verdict.exit());
         let summarised = self.add_job_summary(&judgement);
+        let is_forgiven = self.request.forgive_host && judgement.is_the_hosts_fault();
+        let code = if is_forgiven { Exit::Ok } else { judgement.verdict.exit() };
+        let forgiven = "nothing but this host kept it from judging: exit code 0, by --forgive-host";
         let problems: Vec<String> = [drawn, kept, summarised]
             .into_iter()
             .filter_map(Result::err)
             .map(|failure| format!("warning: {failure}"))
+            .chain(is_forgiven.then(|| forgiven.to_owned()))
             .collect();
         Ok(Outcome {
             text: (self.request.format.render)(&self.record, &judgement, &options).into_bytes(),
-            exit: exit.unwrap_or(judgement.verdict.exit()),
+            exit: exit.unwrap_or(code),
             message: Some(problems.join("\n")).filter(|message| !message.is_empty()),
         })
     }
@@ -433,10 +465,14 @@ impl Gate<'_> {
     }
 }
 
-/// Blocks of the first look in one workload, nanoseconds.
+/// One block of a process of each arm, nanoseconds.
+fn block_ns(process_ns: u64) -> u64 {
+    ARMS * process_ns + BESIDE_NS
+}
+
+/// Blocks of the first look in so many workloads, nanoseconds.
 fn first_look_ns(process_ns: u64, workloads: usize) -> u64 {
-    let processes: u64 = (0..rule::LOOKS[0] as u64).map(|index| 2 + u64::from(rule::has_null(index))).sum();
-    workloads as u64 * processes * (process_ns + BESIDE_NS)
+    (workloads * rule::LOOKS[0]) as u64 * block_ns(process_ns)
 }
 
 /// A gate that cannot come to its first look measures nothing.

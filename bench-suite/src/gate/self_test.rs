@@ -2,7 +2,7 @@
 //! itself.
 
 use downbeat_reports::exit::Exit;
-use downbeat_reports::gate::judgement::{Judgement, MetricJudgement};
+use downbeat_reports::gate::judgement::{Evidence, Judgement, MetricJudgement};
 use downbeat_reports::gate::record::GateRecord;
 use downbeat_reports::gate::rule::LOOKS;
 use downbeat_reports::inert;
@@ -32,14 +32,22 @@ pub(super) fn render(record: &GateRecord, judgement: &Judgement) -> (String, Exi
     if let Some(why) = &record.cut_short {
         text.push_str(&format!("cut short  {}\n", inert::line(why)));
     }
-    let is_seen = !judgement.metrics.is_empty() && judgement.metrics.iter().all(|judged| judged.first.is_some());
-    (text, if is_seen { Exit::Ok } else { Exit::NotJudged })
+    (text, if is_seen(judgement) { Exit::Ok } else { Exit::NotJudged })
+}
+
+/// Whether every metric had its first look: what fewer blocks say of a host is no promise.
+pub(super) fn is_seen(judgement: &Judgement) -> bool {
+    !judgement.metrics.is_empty() && judgement.metrics.iter().all(|judged| look(judged).is_some())
+}
+
+fn look(judged: &MetricJudgement) -> Option<&Evidence> {
+    judged.first.as_ref().filter(|evidence| evidence.blocks >= LOOKS[0] as u64)
 }
 
 fn line(judged: &MetricJudgement) -> String {
     let workload = inert::line(&judged.workload);
     let limit = format!("{:.0} %", 100.0 * judged.limit);
-    let (seen, remark) = match &judged.first {
+    let (seen, remark) = match look(judged) {
         Some(evidence) => {
             let hidden = evidence.smallest_change > judged.limit && judged.metric.is_primary();
             let more = format!("  about {} blocks for the limit", evidence.blocks_for_limit);
@@ -48,4 +56,45 @@ fn line(judged: &MetricJudgement) -> String {
         None => ("unknown".to_owned(), "  too few blocks count".to_owned()),
     };
     format!("{workload:<16}{:<10}{seen:>18}{limit:>10}{remark}\n", judged.metric.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use downbeat_reports::gate::record::{ArmRun, Block, SCHEMA, Workload};
+    use downbeat_reports::gate::rule;
+
+    /// A record of so many blocks of one workload.
+    fn record(blocks: u64) -> GateRecord {
+        let run = |index: u64| ArmRun {
+            median_ns: Some(1e6 + index as f64),
+            p95_ns: Some(2e6),
+            p99_ns: Some(3e6),
+            capacity_per_s: Some(1e6),
+            answer_hash: Some("a".into()),
+            ..ArmRun::default()
+        };
+        let block = |index: u64| Block {
+            workload: "w".into(),
+            index,
+            base: run(index),
+            head: run(index * 7 % 5),
+            null: Some(run(index)),
+            ..Block::default()
+        };
+        let workload = Workload { name: "w".into(), ..Workload::default() };
+        let blocks = (0..blocks).map(block).collect();
+        GateRecord { schema: SCHEMA, workloads: vec![workload], blocks, ..GateRecord::default() }
+    }
+
+    #[test]
+    fn a_host_is_seen_at_its_first_look_and_not_after_one_block() {
+        for (blocks, seen) in [(0, false), (1, false), (13, false), (14, true)] {
+            let record = record(blocks);
+            let judgement = rule::judge(&record);
+            let (text, exit) = render(&record, &judgement);
+            assert_eq!((is_seen(&judgement), exit == Exit::Ok), (seen, seen), "{blocks} blocks: {text}");
+            assert_eq!(text.contains("too few blocks count"), !seen && blocks > 0, "{text}");
+        }
+    }
 }

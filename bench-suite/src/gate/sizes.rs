@@ -3,7 +3,7 @@
 use super::process::{Processes, Task, ends_the_gate};
 use crate::failure::Failure;
 use crate::gate::measured::BlocksRecord;
-use crate::plan::{Blocks, Mode, NS_PER_S};
+use crate::plan::{Blocks, Mode, NS_PER_S, SLICE_BATCHES};
 use crate::subject::embedded::Program;
 use downbeat_reports::capacity::CapacityRecord;
 use downbeat_reports::exit::Exit;
@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// A small batch takes about this long with the base,
-const SMALL_NS: f64 = 2e6;
+const SMALL_NS: f64 = 1e6;
 
 /// and a large one this long.
-const LARGE_NS: f64 = 30e6;
+const LARGE_NS: f64 = 20e6;
 
 /// Small batches for one large one.
 const BATCHES_PER_LARGE: u64 = 25;
@@ -67,7 +67,8 @@ fn large_batches(batches: u64) -> u64 {
 
 /// How long a process of a gate takes, before anything was measured, nanoseconds.
 pub(super) fn planned_process_ns(batches: u64) -> u64 {
-    START_NS + batches * SMALL_NS as u64 + large_batches(batches) * LARGE_NS as u64
+    let small = batches + batches.div_ceil(SLICE_BATCHES);
+    START_NS + small * SMALL_NS as u64 + large_batches(batches) * LARGE_NS as u64
 }
 
 /// When a process that should take so long hangs, nanoseconds.
@@ -178,16 +179,16 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_those_of_about_2_and_30_ms() {
-        // F = 1 ms, c = 1 µs.
-        let record = drained((10_000, 11_000_000), (80_000, 81_000_000));
-        assert_eq!(records(&record), Some((1_000, 29_000)));
-        // Even an empty batch takes longer than 2 ms.
+    fn sizes_are_those_of_about_1_and_20_ms() {
+        // F = 0.5 ms, c = 1 µs.
+        let record = drained((10_000, 10_500_000), (80_000, 80_500_000));
+        assert_eq!(records(&record), Some((500, 19_500)));
+        // Even an empty batch takes longer than 1 ms.
         let record = drained((10, 5_100_000), (100, 6_000_000));
-        assert_eq!(records(&record), Some((1, 2_500)));
+        assert_eq!(records(&record), Some((1, 1_500)));
         // Larger batches took no longer: what one takes decides.
         let record = drained((10, 100_000), (80, 60_000));
-        assert_eq!(records(&record), Some((2_667, 40_000)));
+        assert_eq!(records(&record), Some((1_333, 26_667)));
         assert_eq!(records(&CapacityRecord::default()), None);
     }
 
@@ -203,9 +204,9 @@ mod tests {
             let mended = mended(&blocks, &probed(small_ns, large_ns));
             (mended.batch_records, mended.large_records)
         };
-        assert_eq!(sizes(1_500_000, 40_000_000), (1, 1_000), "near enough");
-        assert_eq!(sizes(2_000, 60_000_000), (1_000, 1_000), "a small batch is never the larger one");
-        assert_eq!(sizes(9_000_000, 3_000_000), (1, 10_000), "no batch is empty");
+        assert_eq!(sizes(750_000, 25_000_000), (1, 1_000), "near enough");
+        assert_eq!(sizes(2_000, 60_000_000), (500, 500), "a small batch is never the larger one");
+        assert_eq!(sizes(9_000_000, 3_000_000), (1, 6_667), "no batch is empty");
         assert_eq!(mended(&blocks, &BlocksRecord::default()), blocks);
     }
 

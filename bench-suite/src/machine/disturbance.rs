@@ -1,6 +1,6 @@
 //! What others did to this machine meanwhile: counters of the kernel, read before and after.
 
-use procfs::{Current, CurrentSI};
+use procfs::{CpuTime, Current, CurrentSI};
 use std::path::{Path, PathBuf};
 
 const NS_PER_US: u64 = 1_000;
@@ -8,31 +8,37 @@ const NS_PER_US: u64 = 1_000;
 /// Counters at one moment. `None` where the host does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
-    /// CPU time that the hypervisor gave to others, nanoseconds.
+    /// CPU time that the hypervisor gave to others, nanoseconds for each of the cores.
     pub(crate) steal_ns: Option<u64>,
     /// Time for which this process's control groups were throttled, nanoseconds.
     pub(crate) throttled_ns: Option<u64>,
     /// Time in which some task waited for a core, nanoseconds (PSI).
     pub(crate) pressure_ns: Option<u64>,
-    /// CPU time of all processes, nanoseconds.
+    /// CPU time of all processes, nanoseconds for each of the cores.
     all_ns: Option<u64>,
-    /// CPU time of this process and of those of its children that have ended, nanoseconds.
-    own_ns: Option<u64>,
+    /// CPU time of those children of this process that have ended, which ran on these cores, nanoseconds for each of them.
+    children_ns: Option<u64>,
 }
 
 impl Counters {
-    /// Reads them.
-    pub(crate) fn read() -> Self {
+    /// Reads them for these cores, of which there is at least one that the kernel knows.
+    pub(crate) fn read(cores: &[usize]) -> Self {
         let tick_ns = 1_000_000_000 / procfs::ticks_per_second().max(1);
-        let total = procfs::KernelStats::current().ok().map(|stats| stats.total);
+        let stats = procfs::KernelStats::current().ok();
+        let of_cores: Option<Vec<&CpuTime>> =
+            stats.as_ref().map(|stats| cores.iter().filter_map(|core| stats.cpu_time.get(*core)).collect());
+        let a_core = |ticks: u64| Some((ticks * tick_ns).checked_div(cores.len() as u64)?);
+        let sum = |ticks: fn(&CpuTime) -> Option<u64>| {
+            a_core(of_cores.as_ref()?.iter().map(|core| ticks(core)).sum::<Option<u64>>()?)
+        };
         let own = procfs::process::Process::myself().and_then(|process| process.stat()).ok();
         let ended = |ticks: i64| u64::try_from(ticks).unwrap_or(0);
         Counters {
-            steal_ns: super::steal_ns(),
+            steal_ns: sum(|core| core.steal),
             throttled_ns: throttled_ns(),
             pressure_ns: procfs::CpuPressure::current().ok().map(|pressure| pressure.some.total * NS_PER_US),
-            all_ns: total.map(|total| (total.user + total.nice + total.system) * tick_ns),
-            own_ns: own.map(|own| (own.utime + own.stime + ended(own.cutime) + ended(own.cstime)) * tick_ns),
+            all_ns: sum(|core| Some(core.user + core.nice + core.system)),
+            children_ns: own.and_then(|own| a_core(ended(own.cutime) + ended(own.cstime))),
         }
     }
 
@@ -44,14 +50,14 @@ impl Counters {
             throttled_ns: grown(self.throttled_ns, before.throttled_ns),
             pressure_ns: grown(self.pressure_ns, before.pressure_ns),
             all_ns: grown(self.all_ns, before.all_ns),
-            own_ns: grown(self.own_ns, before.own_ns),
+            children_ns: grown(self.children_ns, before.children_ns),
         }
     }
 
-    /// CPU time of processes that are neither this one nor its children, nanoseconds. Children must have ended: a process's time
-    /// comes to its parent then.
+    /// CPU time of processes that are no children of this one, nanoseconds for each of the cores. Children must have ended: a process's
+    /// time comes to its parent then.
     pub(crate) fn foreign_ns(&self) -> Option<u64> {
-        Some(self.all_ns?.saturating_sub(self.own_ns?))
+        Some(self.all_ns?.saturating_sub(self.children_ns?))
     }
 }
 
@@ -140,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_is_foreign() {
-        let at = |all_ns, own_ns| Counters { all_ns, own_ns, ..Counters::default() };
+        let at = |all_ns, children_ns| Counters { all_ns, children_ns, ..Counters::default() };
         assert_eq!(at(Some(100), Some(30)).since(&at(Some(20), Some(10))).foreign_ns(), Some(60));
         assert_eq!(at(Some(100), None).since(&at(Some(20), Some(10))).foreign_ns(), None);
         // Ticks of one may be booked before those of the other.
@@ -148,12 +154,17 @@ mod tests {
     }
 
     #[test]
-    fn own_work_and_that_of_children_is_not_foreign() {
-        let before = Counters::read();
+    fn the_work_of_children_on_the_cores_is_not_foreign() {
+        let cores = crate::machine::cores::allowed();
+        let core = &cores[cores.len() - 1..];
+        let before = Counters::read(core);
         let spin = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
-        assert!(std::process::Command::new("sh").args(["-c", spin]).status().unwrap().success());
-        let grown = Counters::read().since(&before);
-        assert!(grown.own_ns.unwrap() > 0, "{grown:?}");
+        let run = || std::process::Command::new("sh").args(["-c", spin]).status().unwrap();
+        assert!(crate::machine::cores::on(core, run).success());
+        let grown = Counters::read(core).since(&before);
+        assert!(grown.children_ns.unwrap() > 0, "{grown:?}");
+        // Ticks are booked to a core and to a process by different clocks.
+        assert!(grown.all_ns.unwrap() + 50_000_000 >= grown.children_ns.unwrap(), "{grown:?}");
         assert!(grown.foreign_ns().unwrap() <= grown.all_ns.unwrap(), "{grown:?}");
     }
 }

@@ -76,6 +76,7 @@ pub(super) fn spec(request: &RunRequest, arguments: &[OsString]) -> Result<Trial
         status: PathBuf::new(),
         ceiling_per_s: None,
         samples: request.profile,
+        seat: None,
     })
 }
 

@@ -179,6 +179,7 @@ impl Laboratory {
             answer: None,
             status: PathBuf::new(),
             samples: false,
+            seat: None,
         }
     }
 

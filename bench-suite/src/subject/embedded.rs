@@ -4,6 +4,7 @@
 //! tells it to stop and save. The child leaves a record, or a failure beside it, or nothing when it died.
 
 use crate::failure::Failure;
+use crate::machine::cores;
 use crate::plan::{DRAIN_NS, Mode, NS_PER_S, TrialSpec};
 use crate::progress::Progress;
 use crate::run_settings::RunSettings;
@@ -71,6 +72,8 @@ pub(crate) struct Program {
     pub(crate) path: PathBuf,
     /// What runs it, with its arguments, such as a tool that counts instructions; empty for nothing.
     pub(crate) under: Vec<OsString>,
+    /// Cores that it may use; empty for any.
+    pub(crate) cores: Vec<usize>,
     /// Variables that it finds in its environment beside those of this process.
     pub(crate) variables: Vec<(String, String)>,
     /// How long after its own time limit it is killed.
@@ -90,7 +93,13 @@ impl Program {
 
     /// The one at this path, which is killed right after its time limit.
     pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
-        Program { path: path.into(), under: Vec::new(), variables: Vec::new(), patience: Duration::ZERO }
+        Program {
+            path: path.into(),
+            under: Vec::new(),
+            cores: Vec::new(),
+            variables: Vec::new(),
+            patience: Duration::ZERO,
+        }
     }
 }
 
@@ -149,7 +158,8 @@ fn start(program: &Program, files: &Files, run: &RunSettings) -> Result<Child, F
     command.envs(program.variables.iter().map(|(name, value)| (name, value)));
     // stdout carries the verdict only: what a job prints goes where messages go.
     command.stdin(Stdio::piped()).stdout(Stdio::from(std::io::stderr())).stderr(Stdio::inherit());
-    command.spawn().map_err(|error| Failure::environment(format!("cannot start {}: {error}", program.path.display())))
+    let started = cores::on(&program.cores, || command.spawn());
+    started.map_err(|error| Failure::environment(format!("cannot start {}: {error}", program.path.display())))
 }
 
 /// Looks after a running child.

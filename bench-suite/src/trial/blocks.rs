@@ -1,15 +1,17 @@
 //! The trial of a gate's arm: batches of two fixed sizes, drained unpaced, and a hash of what they answered; or a few batches to
 //! be counted.
 
-use super::drain::{Bench, Drained};
+use super::drain::{Bench, Drained, Slices};
 use crate::failure::Failure;
 use crate::gate::measured::{BlocksRecord, CountsRecord};
 use crate::load::Load;
-use crate::plan::{Blocks, TrialSpec};
+use crate::plan::{Blocks, SLICE_BATCHES, TrialSpec};
 use crate::status::{Stage, Status};
+use crate::turns::Turns;
 use downbeat_reports::exit::Exit;
 use downbeat_workloads::answers::{Answers, BatchKey};
 use downbeat_workloads::catalog::Job;
+use std::sync::Arc;
 use std::time::Duration;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -27,17 +29,23 @@ const WARM_UP_SHARE: u64 = 4;
 /// # Errors
 /// The job cannot be built, a batch failed, or it took longer than the spec allows.
 pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, blocks: &Blocks) -> Result<BlocksRecord, Failure> {
+    let turns = spec.seat.as_deref().map(Turns::join).transpose()?.map(Arc::new);
     let bench = bench(spec, job)?;
     let fill_batches = fill_batches(&bench);
     let mut hash = Xxh3::new();
-    let mut drain = |records: u64, warm_up: u64, batches: u64| -> Result<Vec<u64>, Failure> {
+    let mut drain = |records: u64, warm_up: u64, batches: u64, slice: u64| -> Result<Vec<u64>, Failure> {
         let warm_up = fill_batches + warm_up.min(batches.div_ceil(WARM_UP_SHARE));
-        let drained = bench.drain(records as f64, warm_up, batches)?;
+        let slices = turns.clone().map(|turns| Slices { turns, batches: slice });
+        let drained = bench.drain_in_turns(records as f64, warm_up, batches, slices)?;
         add_answers(&mut hash, &drained)?;
         Ok(drained.drain.processing_ns)
     };
-    let processing_ns = drain(blocks.batch_records, WARM_UP_BATCHES, blocks.batches)?;
-    let large_processing_ns = drain(blocks.large_records, LARGE_WARM_UP_BATCHES, blocks.large_batches)?;
+    let slice = 1 + SLICE_BATCHES;
+    let with_first_ones = blocks.batches + blocks.batches.div_ceil(SLICE_BATCHES);
+    let processing_ns = drain(blocks.batch_records, WARM_UP_BATCHES, with_first_ones, slice)?;
+    let processing_ns = processing_ns.chunks(slice as usize).flat_map(|slice| &slice[1..]).copied().collect();
+    // What others left in the caches is little beside a large batch.
+    let large_processing_ns = drain(blocks.large_records, LARGE_WARM_UP_BATCHES, blocks.large_batches, 1)?;
     Ok(BlocksRecord {
         workload: spec.workload.clone(),
         batch_records: blocks.batch_records,

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::load::Load;
 use crate::plan::NS_PER_S;
+use crate::turns::Turns;
 use downbeat_engine::StreamingContext;
 use downbeat_engine::allocator;
 use downbeat_engine::metrics::{BatchListener, BatchReport};
@@ -41,13 +42,27 @@ impl Bench<'_> {
     /// # Errors
     /// The job cannot be built, a batch failed, or it took longer than the limit.
     pub(super) fn drain(&self, records: f64, warm_up: u64, batches: u64) -> Result<Drained, Failure> {
+        self.drain_in_turns(records, warm_up, batches, None)
+    }
+
+    /// The same for a process that takes turns: it gives its turn back after the warm-up and after each slice.
+    ///
+    /// # Errors
+    /// As [`Bench::drain`], or nobody gives turns any more.
+    pub(super) fn drain_in_turns(
+        &self,
+        records: f64,
+        warm_up: u64,
+        batches: u64,
+        slices: Option<Slices>,
+    ) -> Result<Drained, Failure> {
         let all = warm_up + batches;
         let records = records.round().max(1.0) as u64;
         let load = self.load.of_batches(records, all);
         let context = StreamingContext::new(load.settings.engine.clone())?;
         let built = load.build(&context, self.job)?;
         context.prime(all);
-        let tally = Arc::new(Tally::new(records, warm_up, all));
+        let tally = Arc::new(Tally::new(records, warm_up, all, slices));
         context.add_listener(tally.clone());
         let before = allocator::totals();
         context.start()?;
@@ -68,6 +83,21 @@ impl Bench<'_> {
     }
 }
 
+/// When a process gives its turn back.
+pub(super) struct Slices {
+    /// Whom it gives it back to.
+    pub(super) turns: Arc<Turns>,
+    /// Batches of a turn.
+    pub(super) batches: u64,
+}
+
+impl Slices {
+    /// After so many batches since the warm-up.
+    fn pass_after(&self, batches: u64) -> std::io::Result<()> {
+        if batches.is_multiple_of(self.batches) { self.turns.pass() } else { Ok(()) }
+    }
+}
+
 /// What the batches of a drain told.
 #[derive(Default)]
 struct Told {
@@ -81,14 +111,15 @@ struct Told {
 struct Tally {
     warm_up: u64,
     batches: u64,
+    slices: Option<Slices>,
     told: Mutex<Told>,
     changed: Condvar,
 }
 
 impl Tally {
-    fn new(records_per_batch: u64, warm_up: u64, batches: u64) -> Self {
+    fn new(records_per_batch: u64, warm_up: u64, batches: u64, slices: Option<Slices>) -> Self {
         let drain = Drain { records_per_batch, allocations: Some(0), allocated_bytes: Some(0), ..Drain::default() };
-        Tally { warm_up, batches, told: Mutex::new(Told { drain, ..Told::default() }), changed: Condvar::new() }
+        Tally { warm_up, batches, slices, told: Mutex::new(Told { drain, ..Told::default() }), changed: Condvar::new() }
     }
 
     /// Waits until all batches are done or one failed. False when that took too long.
@@ -112,12 +143,28 @@ impl Tally {
 
 impl BatchListener for Tally {
     fn batch_completed(&self, report: &BatchReport) {
+        self.book(report);
+        // Nothing of the next batch begins before this returns.
+        let since_warm_up = (report.index + 1).checked_sub(self.warm_up).filter(|_| report.primed);
+        let passed = match (&self.slices, since_warm_up) {
+            (Some(slices), Some(batches)) => slices.pass_after(batches),
+            _ => Ok(()),
+        };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = passed {
+            told.failure.get_or_insert(format!("nobody gives turns any more: {error}"));
+        }
+        told.done += u64::from(report.primed);
+        drop(told);
+        self.changed.notify_all();
+    }
+}
+
+impl Tally {
+    fn book(&self, report: &BatchReport) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(failure) = &report.failure {
             told.failure.get_or_insert(failure.to_string());
-        }
-        if report.primed {
-            told.done += 1;
         }
         if report.primed && report.index >= self.warm_up {
             let drain = &mut told.drain;
@@ -130,7 +177,5 @@ impl BatchListener for Tally {
             drain.allocated_bytes = drain.allocated_bytes.zip(report.allocated_bytes).map(|(all, some)| all + some);
             told.skews.extend(report.skew);
         }
-        drop(told);
-        self.changed.notify_all();
     }
 }

@@ -5,8 +5,8 @@
 //! |---|---|
 //! | `spin3`, `spin5` | after its reduce, each batch spins for 3 % or 5 % of the time that it has taken |
 //! | `alloc` | one more allocation for each record |
-//! | `tail` | 2 % of the batches take half as long again |
-//! | `stall` | every 100 ms whatever runs stands still for 3 ms |
+//! | `tail` | 2 % of the batches, spread at random, take half as long again |
+//! | `stall` | after every 100 ms of work whatever runs stands still for 3 ms |
 //!
 //! An improvement is one of these in the base and not in the head. A program without such a line has none of them.
 
@@ -58,12 +58,12 @@ fn named(end_of_program: &[u8]) -> Planted {
 const TAIL_EVERY: u64 = 50;
 const TAIL_PERCENT: u64 = 50;
 
-/// When it stalls, and for how long.
+/// After how much work it stalls, and for how long.
 const STALL_EVERY_NS: u64 = 100_000_000;
 const STALL_NS: u64 = 3_000_000;
 
-/// When it stalled last.
-static STALLED_NS: Mutex<u64> = Mutex::new(0);
+/// Work since it stalled last.
+static WORKED_NS: Mutex<u64> = Mutex::new(0);
 
 /// At the end of a batch that began at `begun_ns`.
 pub(crate) fn slow_down(batch: u64, begun_ns: u64, clock: &dyn Clock) {
@@ -71,8 +71,8 @@ pub(crate) fn slow_down(batch: u64, begun_ns: u64, clock: &dyn Clock) {
     let taken_ns = now_ns.saturating_sub(begun_ns);
     let more_ns = match *PLANTED {
         Planted::Spin(percent) => taken_ns * percent / 100,
-        Planted::Tail if batch % TAIL_EVERY == TAIL_EVERY / 2 => taken_ns * TAIL_PERCENT / 100,
-        Planted::Stall if is_due(now_ns) => STALL_NS,
+        Planted::Tail if is_of_the_tail(batch) => taken_ns * TAIL_PERCENT / 100,
+        Planted::Stall if is_due(taken_ns) => STALL_NS,
         _ => return,
     };
     while clock.now_ns() < now_ns + more_ns {
@@ -80,11 +80,17 @@ pub(crate) fn slow_down(batch: u64, begun_ns: u64, clock: &dyn Clock) {
     }
 }
 
-fn is_due(now_ns: u64) -> bool {
-    let mut stalled_ns = lock(&STALLED_NS);
-    let is_due = now_ns >= *stalled_ns + STALL_EVERY_NS;
+fn is_of_the_tail(batch: u64) -> bool {
+    // The golden ratio in 64 bits: neighbours are spread over all remainders.
+    (batch.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32).is_multiple_of(TAIL_EVERY)
+}
+
+fn is_due(taken_ns: u64) -> bool {
+    let mut worked_ns = lock(&WORKED_NS);
+    *worked_ns += taken_ns;
+    let is_due = *worked_ns >= STALL_EVERY_NS;
     if is_due {
-        *stalled_ns = now_ns;
+        *worked_ns = 0;
     }
     is_due
 }
@@ -113,5 +119,11 @@ mod tests {
     #[should_panic(expected = "spin4")]
     fn an_unknown_name_is_no_base_by_accident() {
         named(b"\nplanted=spin4\n");
+    }
+
+    #[test]
+    fn one_batch_in_fifty_belongs_to_the_tail() {
+        let tail = (0..10_000).filter(|batch| is_of_the_tail(*batch)).count();
+        assert!((150..=250).contains(&tail), "{tail}");
     }
 }

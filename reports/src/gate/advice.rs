@@ -33,7 +33,7 @@ fn of(kind: Kind) -> &'static str {
         Kind::CutShort | Kind::Unfinished => "run it again with a larger --budget, or with fewer --workloads",
         Kind::Unmeasured => "name --workloads that both builds have, so that what passes is what was measured",
         Kind::NothingCompared => "name --workloads that both builds have: a gate that checks nothing must not pass",
-        Kind::MissingMetric | Kind::AnswersUnknown | Kind::Inconsistent | Kind::Incompatible => {
+        Kind::MissingMetric | Kind::Uncounted | Kind::AnswersUnknown | Kind::Inconsistent | Kind::Incompatible => {
             "give builds that speak this gate's protocol, and run it again: what is missing is never taken for a pass"
         }
     }

@@ -1,11 +1,10 @@
 //! Which blocks count: decided by what disturbed the host from outside, never by what was measured and never by which arm it was.
 //!
-//! A block whose any process was disturbed is dropped whole, with all its arms. The limits are fixed shares of the process's wall time,
-//! and for the canary fixed as soon as the first [`REFERENCE_BLOCKS`] of each workload are there: what comes later never changes
-//! whether an earlier block counts. Pressure and hiccups exclude nothing, since the build itself can cause them.
+//! A block whose any process was disturbed is dropped whole, with all its arms. The limits are fixed shares of the wall time of the process's
+//! turns, so what comes later never changes whether an earlier block counts. Pressure and hiccups exclude nothing, since the build
+//! itself can cause them; neither does a canary that is slow, since the arms take turns and a slow host is slow for all of them.
 
-use super::record::{Arm, ArmRun, Block, Pass};
-use crate::stats::percentiles::median;
+use super::record::{Arm, ArmRun, Block};
 use serde::Serialize;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
@@ -15,12 +14,6 @@ pub const STEAL: f64 = 0.05;
 pub const THROTTLED: f64 = 0.01;
 /// CPU time of other processes, as a share of the wall time.
 pub const FOREIGN: f64 = 0.10;
-/// How many deviations (1.4826 × the median absolute deviation, the standard deviation of normal numbers) a canary may be off.
-pub const CANARY_DEVIATIONS: f64 = 3.0;
-/// A canary that is less than this share off never excludes: on a quiet host the deviations are tiny.
-pub const CANARY_FLOOR: f64 = 0.05;
-/// The canaries of this many blocks of each workload, in the first pass, are what the others are compared with.
-pub const REFERENCE_BLOCKS: u64 = 14;
 /// With a larger share of blocks dropped nothing is judged.
 pub const MOST_DROPPED: f64 = 0.3;
 /// Drops that are this unlikely to be spread so unevenly over base and head: nothing is judged.
@@ -36,8 +29,6 @@ pub enum Disturbance {
     Throttled,
     /// Other processes used the CPU.
     Foreign,
-    /// The fixed piece of work before the process was slower or faster than usual.
-    Canary,
 }
 
 impl Disturbance {
@@ -47,7 +38,6 @@ impl Disturbance {
             Disturbance::Steal => "steal",
             Disturbance::Throttled => "throttled",
             Disturbance::Foreign => "foreign load",
-            Disturbance::Canary => "canary",
         }
     }
 }
@@ -63,62 +53,32 @@ pub enum Standing {
     Failed,
 }
 
-/// The limits of one gate.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
-    /// A canary outside of these nanoseconds is off.
-    canary_ns: (f64, f64),
+/// What disturbed a process.
+fn disturbances(run: &ArmRun) -> impl Iterator<Item = Disturbance> {
+    let noise = &run.noise;
+    let above = |spent_ns: Option<u64>, limit: f64| spent_ns.is_some_and(|ns| ns as f64 > limit * noise.wall_ns as f64);
+    let found = [
+        (above(noise.steal_ns, STEAL), Disturbance::Steal),
+        (above(noise.throttled_ns, THROTTLED), Disturbance::Throttled),
+        (above(noise.foreign_ns, FOREIGN), Disturbance::Foreign),
+    ];
+    found.into_iter().filter(|(disturbed, _)| *disturbed).map(|(_, disturbance)| disturbance)
 }
 
-impl Limits {
-    /// The limits that the blocks of a gate set.
-    pub fn of(blocks: &[Block]) -> Limits {
-        let is_reference = |block: &&Block| block.pass == Pass::First && block.index < REFERENCE_BLOCKS;
-        let canaries: Vec<f64> = blocks
-            .iter()
-            .filter(is_reference)
-            .flat_map(runs)
-            .map(|(_, run)| run.noise.canary_ns as f64)
-            .filter(|canary_ns| *canary_ns > 0.0)
-            .collect();
-        let Some(centre) = median(&canaries) else { return Limits { canary_ns: (0.0, f64::INFINITY) } };
-        let distances: Vec<f64> = canaries.iter().map(|canary_ns| (canary_ns - centre).abs()).collect();
-        let deviation = 1.4826 * median(&distances).unwrap_or(0.0);
-        let most = (CANARY_DEVIATIONS * deviation).max(CANARY_FLOOR * centre);
-        Limits { canary_ns: (centre - most, centre + most) }
-    }
+/// Which processes of the block were disturbed and by what. Empty for a block that counts.
+pub fn triggers(block: &Block) -> Vec<(Arm, Disturbance)> {
+    let of_run = |(arm, run)| disturbances(run).map(move |disturbance| (arm, disturbance));
+    runs(block).flat_map(of_run).collect()
+}
 
-    /// What disturbed a process.
-    fn disturbances(&self, run: &ArmRun) -> impl Iterator<Item = Disturbance> {
-        let noise = &run.noise;
-        let above =
-            |spent_ns: Option<u64>, limit: f64| spent_ns.is_some_and(|ns| ns as f64 > limit * noise.wall_ns as f64);
-        let canary_ns = noise.canary_ns as f64;
-        let is_off = noise.canary_ns > 0 && (canary_ns < self.canary_ns.0 || canary_ns > self.canary_ns.1);
-        let found = [
-            (above(noise.steal_ns, STEAL), Disturbance::Steal),
-            (above(noise.throttled_ns, THROTTLED), Disturbance::Throttled),
-            (above(noise.foreign_ns, FOREIGN), Disturbance::Foreign),
-            (is_off, Disturbance::Canary),
-        ];
-        found.into_iter().filter(|(disturbed, _)| *disturbed).map(|(_, disturbance)| disturbance)
+/// Whether the block takes part.
+pub fn standing(block: &Block) -> Standing {
+    if block.base.failure.is_some() || block.head.failure.is_some() {
+        return Standing::Failed;
     }
-
-    /// Which processes of the block were disturbed and by what. Empty for a block that counts.
-    pub fn triggers(&self, block: &Block) -> Vec<(Arm, Disturbance)> {
-        let of_run = |(arm, run)| self.disturbances(run).map(move |disturbance| (arm, disturbance));
-        runs(block).flat_map(of_run).collect()
-    }
-
-    /// Whether the block takes part.
-    pub fn standing(&self, block: &Block) -> Standing {
-        if block.base.failure.is_some() || block.head.failure.is_some() {
-            return Standing::Failed;
-        }
-        match self.triggers(block).is_empty() {
-            true => Standing::Counts,
-            false => Standing::Dropped,
-        }
+    match triggers(block).is_empty() {
+        true => Standing::Counts,
+        false => Standing::Dropped,
     }
 }
 
@@ -149,11 +109,11 @@ pub struct Drops {
 
 impl Drops {
     /// Counts the drops of blocks.
-    pub fn of<'a>(blocks: impl IntoIterator<Item = &'a Block>, limits: &Limits) -> Drops {
+    pub fn of<'a>(blocks: impl IntoIterator<Item = &'a Block>) -> Drops {
         let mut drops = Drops::default();
         let (mut only_base, mut only_head) = (0, 0);
         for block in blocks {
-            let triggers = limits.triggers(block);
+            let triggers = triggers(block);
             let by_arm = |wanted: Arm| triggers.iter().any(|(arm, _)| *arm == wanted);
             let (base, head) = (by_arm(Arm::Base), by_arm(Arm::Head));
             drops.blocks += 1;
@@ -202,44 +162,32 @@ mod tests {
     use super::*;
     use crate::gate::record::HostNoise;
 
-    fn calm(canary_ns: u64) -> ArmRun {
+    fn calm() -> ArmRun {
         let noise = HostNoise {
             wall_ns: 1_000,
             steal_ns: Some(50),
             throttled_ns: Some(10),
             foreign_ns: Some(100),
-            canary_ns,
+            canary_ns: 10_000,
             ..HostNoise::default()
         };
         ArmRun { noise, ..ArmRun::default() }
     }
 
     fn blocks() -> Vec<Block> {
-        let block = |index: u64| {
-            let canary = |offset: u64| calm(10_000 + 10 * ((index + offset) % 5));
-            Block {
-                index,
-                base: canary(0),
-                head: canary(2),
-                null: index.is_multiple_of(3).then(|| canary(1)),
-                ..Block::default()
-            }
-        };
+        let block = |index| Block { index, base: calm(), head: calm(), null: Some(calm()), ..Block::default() };
         (0..14).map(block).collect()
     }
 
     #[test]
     fn at_the_limit_a_block_counts_and_above_it_is_dropped_by_the_signal() {
         let blocks = blocks();
-        let limits = Limits::of(&blocks);
-        assert!(blocks.iter().all(|block| limits.triggers(block).is_empty()));
+        assert!(blocks.iter().all(|block| triggers(block).is_empty()));
         type Disturb = fn(&mut HostNoise);
-        let noises: [(Disturb, Disturbance); 5] = [
+        let noises: [(Disturb, Disturbance); 3] = [
             (|noise| noise.steal_ns = Some(51), Disturbance::Steal),
             (|noise| noise.throttled_ns = Some(11), Disturbance::Throttled),
             (|noise| noise.foreign_ns = Some(101), Disturbance::Foreign),
-            (|noise| noise.canary_ns = 10_600, Disturbance::Canary),
-            (|noise| noise.canary_ns = 9_400, Disturbance::Canary),
         ];
         for (disturb, disturbance) in noises {
             for arm in [Arm::Base, Arm::Head, Arm::Null] {
@@ -250,54 +198,24 @@ mod tests {
                     Arm::Null => block.null.as_mut().unwrap(),
                 };
                 disturb(&mut run.noise);
-                assert_eq!(limits.triggers(&block), [(arm, disturbance)]);
+                assert_eq!(triggers(&block), [(arm, disturbance)]);
             }
         }
     }
 
     #[test]
     fn a_host_that_does_not_tell_and_signals_that_an_arm_can_cause_exclude_nothing() {
-        let blocks = blocks();
-        let mut block = blocks[1].clone();
+        let mut block = blocks()[1].clone();
         block.head.noise = HostNoise { wall_ns: 1_000, pressure_ns: Some(900), hiccup_ns: 900, ..HostNoise::default() };
-        assert!(Limits::of(&blocks).triggers(&block).is_empty());
-        assert!(Limits::of(&[]).triggers(&block).is_empty());
+        block.base.noise.canary_ns = 90_000;
+        assert!(triggers(&block).is_empty());
     }
 
     #[test]
     fn what_was_measured_excludes_nothing() {
-        let blocks = blocks();
-        let limits = Limits::of(&blocks);
-        let mut block = blocks[2].clone();
+        let mut block = blocks()[2].clone();
         (block.head.median_ns, block.head.p99_ns, block.base.capacity_per_s) = (Some(1e12), None, Some(f64::NAN));
-        assert!(limits.triggers(&block).is_empty());
-    }
-
-    #[test]
-    fn later_blocks_and_the_confirmation_do_not_move_the_limits() {
-        let mut blocks = blocks();
-        let before = Limits::of(&blocks);
-        for index in 14..60 {
-            blocks.push(Block { index, base: calm(90_000), head: calm(90_000), ..Block::default() });
-            blocks.push(Block {
-                index: index - 14,
-                pass: Pass::Confirmation,
-                base: calm(1),
-                head: calm(1),
-                ..Block::default()
-            });
-        }
-        assert_eq!(Limits::of(&blocks), before);
-    }
-
-    #[test]
-    fn a_jittery_canary_has_wider_limits_by_its_own_deviation() {
-        let mut blocks = blocks();
-        for (position, block) in blocks.iter_mut().enumerate() {
-            block.base.noise.canary_ns = 10_000 + 400 * (position as u64 % 7);
-        }
-        let limits = Limits::of(&blocks);
-        assert!(limits.canary_ns.1 - limits.canary_ns.0 > 0.1 * 10_000.0, "{limits:?}");
+        assert!(triggers(&block).is_empty());
     }
 
     #[test]
@@ -307,11 +225,11 @@ mod tests {
         blocks[3].base.noise.foreign_ns = Some(900);
         blocks[4].base.noise.steal_ns = Some(900);
         blocks[4].head.noise.steal_ns = Some(900);
-        blocks[9].null.as_mut().unwrap().noise.canary_ns = 1;
-        let drops = Drops::of(&blocks, &Limits::of(&blocks));
+        blocks[9].null.as_mut().unwrap().noise.throttled_ns = Some(900);
+        let drops = Drops::of(&blocks);
         assert_eq!((drops.blocks, drops.dropped), (14, 3));
         assert_eq!((drops.base, drops.head, drops.null), (2, 1, 1));
-        assert_eq!(drops.by, [(Disturbance::Steal, 2), (Disturbance::Foreign, 1), (Disturbance::Canary, 1)]);
+        assert_eq!(drops.by, [(Disturbance::Steal, 2), (Disturbance::Throttled, 1), (Disturbance::Foreign, 1)]);
         assert!((drops.one_sided_p - 1.0).abs() < 1e-9 && !drops.is_one_sided());
     }
 
@@ -320,7 +238,7 @@ mod tests {
         let mut blocks = blocks();
         for count in 1..=7 {
             blocks[count].head.noise.steal_ns = Some(900);
-            let drops = Drops::of(&blocks, &Limits::of(&blocks));
+            let drops = Drops::of(&blocks);
             assert_eq!(drops.is_one_sided(), count >= 6, "{drops:?}");
         }
     }

@@ -104,6 +104,8 @@ pub enum Kind {
     Unmeasured,
     /// A figure is missing, zero or no number.
     MissingMetric,
+    /// The head's allocations could not be counted where the base's were.
+    Uncounted,
     /// The answers of an arm are not known, or the base does not agree with its own copy.
     AnswersUnknown,
     /// It looked slower, and the confirmation neither repeats nor refutes it.
@@ -121,6 +123,28 @@ impl Kind {
             Kind::NothingCompared => Verdict::NothingChecked,
             _ => Verdict::CannotJudge,
         }
+    }
+
+    /// Whether it says something of the host or of the time that was given, and nothing of a build: no other builds would have been
+    /// judged there.
+    pub fn is_of_the_host(self) -> bool {
+        matches!(
+            self,
+            Kind::Moved
+                | Kind::NullControl
+                | Kind::CutShort
+                | Kind::TooManyDropped
+                | Kind::NothingCompared
+                | Kind::NotConfirmed
+                | Kind::LimitInside
+        )
+    }
+}
+
+impl Judgement {
+    /// Whether nothing but the host kept it from judging.
+    pub fn is_the_hosts_fault(&self) -> bool {
+        self.verdict == Verdict::CannotJudge && self.because.iter().all(|reason| reason.kind.is_of_the_host())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The null control: base against a copy of base, in the same job, through the same test. When it alarms, so could the gate, and nothing
+//! The null control: base against a copy of base, in every block, through the same test. When it alarms, so could the gate, and nothing
 //! is judged.
 
 use super::metric::{Metric, PRIMARY, log_of, share_of};
@@ -9,11 +9,6 @@ use serde::Serialize;
 
 /// The chance of an alarm of the whole control on a host that is even; each metric and direction has its even part of it.
 pub const ALPHA: f64 = 0.01;
-
-/// Whether a block of this number has a copy of the base: every third one, in both passes.
-pub fn has_null(index: u64) -> bool {
-    index.is_multiple_of(3)
-}
 
 /// What the control says of one metric, pooled over all workloads.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -95,7 +90,9 @@ mod tests {
     }
 
     #[test]
-    fn every_third_block_has_a_copy() {
-        assert_eq!((0..7).filter(|index| has_null(*index)).collect::<Vec<_>>(), [0, 3, 6]);
+    fn one_look_of_one_workload_is_enough_to_alarm() {
+        let blocks = blocks(1.05);
+        let look: Vec<&Block> = blocks.iter().take(crate::gate::rule::LOOKS[0]).collect();
+        assert!(judge(&look).iter().all(|control| control.alarms));
     }
 }

@@ -4,8 +4,8 @@ use crate::record::Profile;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Version of this format. A reader refuses any other.
-pub const SCHEMA: u32 = 1;
+/// Version of this format. A reader refuses any other. 2: the processes of a block take turns, and every block has a copy of the base.
+pub const SCHEMA: u32 = 2;
 
 /// One complete gate, or as much of it as was reached.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -118,7 +118,7 @@ pub enum Arm {
     Null,
 }
 
-/// One fresh process of each arm, in an order that a coin decided.
+/// One fresh process of each arm. They ran at the same time, one slice of batches after another, in an order that a coin decided.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Block {
     /// Name of the workload.
@@ -127,26 +127,36 @@ pub struct Block {
     pub pass: Pass,
     /// Its number among the blocks of this workload and pass, from 0.
     pub index: u64,
-    /// The order in which the arms ran.
+    /// The order of the arms in the first round of turns; each round has the reverse order of the one before.
     pub order: Vec<Arm>,
     /// The base.
     pub base: ArmRun,
     /// The head.
     pub head: ArmRun,
-    /// The copy of the base, in the blocks that have one.
+    /// The copy of the base. `None` where it could not run.
     pub null: Option<ArmRun>,
+}
+
+impl Block {
+    /// Takes the copy of the base for the base, and the base for the copy: both are processes of the same build.
+    pub fn swap_bases(&mut self) {
+        if let Some(null) = &mut self.null {
+            std::mem::swap(&mut self.base, null);
+        }
+    }
 }
 
 /// One fresh process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ArmRun {
-    /// Median processing time of its batches in quiet stretches, nanoseconds. `None` when it failed.
+    /// Median processing time of its batches, nanoseconds, with the speed of the host evened out over the slices of the block, as
+    /// in all figures. `None` when it failed.
     pub median_ns: Option<f64>,
     /// 95th percentile (Harrell–Davis), likewise.
     pub p95_ns: Option<f64>,
-    /// 99th percentile (Harrell–Davis), likewise.
+    /// 99th percentile (Harrell–Davis) of a quiet stretch.
     pub p99_ns: Option<f64>,
-    /// Records per second of a large batch in a quiet moment.
+    /// Records per second of the median large batch.
     pub capacity_per_s: Option<f64>,
     /// Batches that these figures rest on.
     pub batches: u64,
@@ -158,10 +168,10 @@ pub struct ArmRun {
     pub failure: Option<String>,
 }
 
-/// Disturbances from outside while one process ran. `None` where the host does not tell.
+/// Disturbances from outside while it was a process's turn, for each core that the arms may use. `None` where the host does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HostNoise {
-    /// Wall time of the process.
+    /// Wall time of its turns.
     pub wall_ns: u64,
     /// CPU time that the hypervisor gave to others.
     pub steal_ns: Option<u64>,
@@ -171,9 +181,9 @@ pub struct HostNoise {
     pub foreign_ns: Option<u64>,
     /// Time in which some task waited for a core (PSI `cpu some`). The arm itself can cause it: shown, never excluded by.
     pub pressure_ns: Option<u64>,
-    /// A fixed piece of work right before the process, nanoseconds.
+    /// A fixed piece of work right before the block, nanoseconds.
     pub canary_ns: u64,
-    /// Longest time for which a thread that does nothing but read the clock was off its core, right before the process.
+    /// Longest time for which a thread that does nothing but read the clock was off its core, right before the block.
     pub hiccup_ns: u64,
 }
 
@@ -194,6 +204,9 @@ pub struct Counts {
     pub instructions: Option<Pair>,
     /// Why a count is missing or cannot be trusted (two runs of the base disagree), one sentence each.
     pub warnings: Vec<String>,
+    /// Why the head has no allocations counted where the base has: it never passes like that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_uncounted: Option<String>,
 }
 
 /// A count of both builds over all batches.

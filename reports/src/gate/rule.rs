@@ -13,6 +13,8 @@
 //! metrics is below its limit. A change as large as the limit slips through one look with at most 0.5 %. A candidate that the
 //! confirmation does not repeat passes only if the confirmation excludes its limit.
 //!
+//! **Counts.** More allocations are red by themselves: such a gate ends at its first look, whose times are shown and decide nothing.
+//!
 //! **Neither.** What is open after the last look, missing, disturbed or not measured cannot be judged.
 
 mod course;
@@ -22,7 +24,6 @@ mod series;
 mod tests;
 
 use super::counted;
-use super::exclusion::Limits;
 use super::judgement::{Judgement, Kind, Reason};
 use super::metric::{Metric, PRIMARY};
 use super::record::{GateRecord, Pass};
@@ -30,8 +31,6 @@ use super::soundness::{ends_the_gate, faults};
 use crate::stats::holm;
 use course::{Course, Test};
 use series::Wanted;
-
-pub use super::null_control::has_null;
 
 /// Blocks that count at each look.
 pub const LOOKS: [usize; 3] = [14, 20, 32];
@@ -85,6 +84,8 @@ struct Walk<'a> {
     too_many_dropped: Option<&'a str>,
     /// Whether the rule would want more blocks.
     unfinished: bool,
+    /// A count alone is red: one look at the times is enough then, and nothing has to be confirmed.
+    is_red_by_counts: bool,
 }
 
 /// How a look ends.
@@ -101,7 +102,14 @@ fn walk(record: &GateRecord) -> (Walk<'_>, Option<Next>) {
         true => Vec::new(),
         false => courses(record),
     };
-    let mut walk = Walk { record, faults, courses, too_many_dropped: None, unfinished: false };
+    let mut walk = Walk {
+        record,
+        faults,
+        courses,
+        too_many_dropped: None,
+        unfinished: false,
+        is_red_by_counts: counted::judge(&record.counts).iter().any(|count| count.regressed),
+    };
     let wanted = walk.looks();
     walk.unfinished = wanted.is_some();
     // Evidence is shown as far as it goes; more of it would not help.
@@ -110,8 +118,7 @@ fn walk(record: &GateRecord) -> (Walk<'_>, Option<Next>) {
 }
 
 fn courses(record: &GateRecord) -> Vec<Course<'_>> {
-    let limits = Limits::of(&record.blocks);
-    record.workloads.iter().map(|workload| Course::of(record, &workload.name, &limits)).collect()
+    record.workloads.iter().map(|workload| Course::of(record, &workload.name)).collect()
 }
 
 impl<'a> Walk<'a> {
@@ -144,6 +151,7 @@ impl<'a> Walk<'a> {
         }
         open.iter().for_each(|at| self.courses[*at].settle());
         match candidates.is_empty() {
+            _ if self.is_red_by_counts => Step::Ends,
             true => Step::GoesOn,
             false => self.confirm(&candidates),
         }

@@ -5,8 +5,7 @@
 //! host's (out of memory, a kill), and it never passes; [`HEAD_FAILURES`] of them are the head's, and red.
 
 use super::judgement::{Kind, Reason};
-use super::null_control::has_null;
-use super::record::{ArmRun, Block, GateRecord, Pass, SCHEMA};
+use super::record::{ArmRun, Block, Counts, GateRecord, Pass, SCHEMA};
 use std::collections::BTreeMap;
 
 /// So many failures of the head, with none of the base, are the head's.
@@ -24,6 +23,7 @@ pub fn faults(record: &GateRecord) -> Vec<Reason> {
         faults.extend(failures(&workload.name, &blocks));
         faults.extend(answers(&workload.name, &blocks));
     }
+    faults.extend(record.counts.iter().filter_map(uncounted));
     if !record.moved.is_empty() {
         let text = format!("the machine changed between the first and the last block: {}", record.moved.join(", "));
         faults.push(reason(Kind::Moved, None, text));
@@ -40,7 +40,12 @@ pub fn faults(record: &GateRecord) -> Vec<Reason> {
 
 /// Whether more blocks are of no use.
 pub fn ends_the_gate(fault: &Reason) -> bool {
-    !matches!(fault.kind, Kind::HeadFailedOnce | Kind::Unmeasured)
+    !matches!(fault.kind, Kind::HeadFailedOnce | Kind::Unmeasured | Kind::Uncounted)
+}
+
+fn uncounted(counts: &Counts) -> Option<Reason> {
+    let why = counts.head_uncounted.as_ref()?;
+    Some(reason(Kind::Uncounted, Some(&counts.workload), format!("the head's allocations could not be counted: {why}")))
 }
 
 pub(super) fn reason(kind: Kind, workload: Option<&str>, text: String) -> Reason {
@@ -65,7 +70,7 @@ fn contradictions(record: &GateRecord) -> Vec<Reason> {
         }
         *count += 1;
         let arms_ran = block.base.failure.is_none() && block.head.failure.is_none();
-        if arms_ran && has_null(block.index) && block.null.is_none() {
+        if arms_ran && block.null.is_none() {
             found.push(format!("block {} of {} lacks the copy of the base", block.index, block.workload));
         }
     }
@@ -131,7 +136,7 @@ mod tests {
             index,
             base: run(),
             head: run(),
-            null: has_null(index).then(run),
+            null: Some(run()),
             ..Block::default()
         };
         let workload = Workload { name: "w".into(), ..Workload::default() };
@@ -157,7 +162,7 @@ mod tests {
 
     #[test]
     fn other_versions_and_contradictions_are_refused() {
-        assert_eq!(kinds(|record| record.schema = 2), [Kind::Incompatible]);
+        assert_eq!(kinds(|record| record.schema = SCHEMA + 1), [Kind::Incompatible]);
         assert_eq!(kinds(|record| record.blocks[2].index = 1), [Kind::Inconsistent]);
         assert_eq!(kinds(|record| record.blocks[2].workload = "x".into()), [Kind::Inconsistent]);
         assert_eq!(kinds(|record| record.blocks[3].null = None), [Kind::Inconsistent]);
@@ -201,5 +206,7 @@ mod tests {
         assert_eq!(kinds(|record| record.cut_short = Some("budget".into())), [Kind::CutShort]);
         let one_armed = Unmeasured { workload: "ads".into(), why: "only the head has it".into() };
         assert_eq!(kinds(|record| record.unmeasured.push(one_armed)), [Kind::Unmeasured]);
+        let crashed = Counts { head_uncounted: Some("SIGSEGV".into()), ..Counts::default() };
+        assert_eq!(kinds(|record| record.counts.push(crashed)), [Kind::Uncounted]);
     }
 }

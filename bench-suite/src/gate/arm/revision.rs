@@ -77,11 +77,19 @@ fn compiler() -> String {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let version = std::process::Command::new(rustc).arg("-vV").output().ok();
     let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let flags: Vec<String> = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"]
-        .iter()
-        .filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?)))
+    let mut flags: Vec<String> = std::env::vars_os()
+        .filter(|(name, _)| name.to_str().is_some_and(changes_a_build))
+        .map(|(name, value)| format!("{}={}", name.display(), value.display()))
         .collect();
+    flags.sort_unstable();
     format!("{version}{}", flags.join("\n"))
+}
+
+/// Whether a variable of this name may make cargo build another binary of the same source.
+fn changes_a_build(name: &str) -> bool {
+    let exact = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "CC", "CFLAGS", "CXX", "CXXFLAGS"];
+    let begins = ["CARGO_PROFILE_RELEASE_", "CARGO_TARGET_", "CARGO_BUILD_"];
+    exact.contains(&name) || name != "CARGO_TARGET_DIR" && begins.iter().any(|begin| name.starts_with(begin))
 }
 
 /// A copy under a temporary name, renamed when it is whole.
@@ -184,5 +192,17 @@ mod tests {
             drop(first);
             second.join().unwrap();
         });
+    }
+
+    #[test]
+    fn what_changes_a_build_makes_another_entry() {
+        for name in
+            ["RUSTFLAGS", "CARGO_PROFILE_RELEASE_OPT_LEVEL", "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "CC"]
+        {
+            assert!(changes_a_build(name), "{name}");
+        }
+        for name in ["CARGO_TARGET_DIR", "CARGO_PKG_NAME", "PATH", "CCACHE"] {
+            assert!(!changes_a_build(name), "{name}");
+        }
     }
 }

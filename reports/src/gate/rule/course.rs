@@ -2,7 +2,6 @@
 
 use super::CONFIDENCE;
 use super::series::Series;
-use crate::gate::exclusion::Limits;
 use crate::gate::judgement::{Evidence, Mark};
 use crate::gate::metric::{Metric, log_of, share_of};
 use crate::gate::record::{ArmRun, Block, GateRecord, Pass};
@@ -86,8 +85,8 @@ impl Finding {
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn of(record: &'a GateRecord, name: &'a str, limits: &Limits) -> Course<'a> {
-        let series = |pass| Series::of(record, name, pass, limits);
+    pub(super) fn of(record: &'a GateRecord, name: &'a str) -> Course<'a> {
+        let series = |pass| Series::of(record, name, pass);
         Course {
             name,
             first: series(Pass::First),

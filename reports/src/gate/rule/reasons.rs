@@ -3,11 +3,11 @@
 use super::course::Course;
 use super::{LOOKS, PRIMARY, Walk};
 use crate::gate::counted::{CountJudgement, has_same_instructions};
-use crate::gate::exclusion::{Drops, Limits, ONE_SIDED};
+use crate::gate::exclusion::{Drops, ONE_SIDED};
 use crate::gate::judgement::{Evidence, Judgement, Kind, Mark, MetricJudgement, Reason, Verdict};
 use crate::gate::metric::Metric;
 use crate::gate::noise;
-use crate::gate::null_control::{self, NullControl, has_null};
+use crate::gate::null_control::{self, NullControl};
 use crate::gate::record::Block;
 use crate::gate::shown::{change, effect, interval};
 use crate::gate::soundness::{ends_the_gate, reason};
@@ -22,7 +22,7 @@ impl Walk<'_> {
         let metrics: Vec<MetricJudgement> =
             self.courses.iter().flat_map(|course| Metric::ALL.map(|metric| judged(course, metric, &counts))).collect();
         let used: Vec<&Block> = self.courses.iter().flat_map(Course::used).collect();
-        let drops = Drops::of(used.iter().copied(), &Limits::of(&self.record.blocks));
+        let drops = Drops::of(used.iter().copied());
         let noise = noise::by_arm(&used);
         let counting: Vec<&Block> = self.courses.iter().flat_map(Course::used_and_counting).collect();
         let null_control = null_control::judge(&counting);
@@ -53,7 +53,11 @@ impl Walk<'_> {
     fn ended_early(&self) -> bool {
         let confirmed =
             self.courses.iter().any(|course| PRIMARY.iter().any(|metric| course.finding(*metric).confirmed));
-        self.unfinished || confirmed || self.too_many_dropped.is_some() || self.faults.iter().any(ends_the_gate)
+        self.unfinished
+            || confirmed
+            || self.is_red_by_counts
+            || self.too_many_dropped.is_some()
+            || self.faults.iter().any(ends_the_gate)
     }
 
     fn of_metrics(&self, metrics: &[MetricJudgement]) -> Vec<Reason> {
@@ -124,7 +128,7 @@ fn allocates_more(count: &CountJudgement) -> Reason {
 
 /// An alarm of the null control, or what kept it from looking.
 fn uneven(controls: &[NullControl], counting: &[&Block]) -> Vec<Reason> {
-    let due = counting.iter().filter(|block| has_null(block.index)).count() as u64;
+    let due = counting.len() as u64;
     let of_control = |control: &NullControl| {
         let name = control.metric.name();
         if control.alarms {

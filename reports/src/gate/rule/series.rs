@@ -1,6 +1,6 @@
 //! The blocks of one workload in one pass, and which of them count.
 
-use crate::gate::exclusion::{Limits, Standing, too_many};
+use crate::gate::exclusion::{Standing, standing, too_many};
 use crate::gate::record::{Block, GateRecord, Pass};
 
 /// Blocks in the order in which they ran.
@@ -20,9 +20,9 @@ pub(super) enum Wanted {
 }
 
 impl<'a> Series<'a> {
-    pub(super) fn of(record: &'a GateRecord, workload: &str, pass: Pass, limits: &Limits) -> Series<'a> {
+    pub(super) fn of(record: &'a GateRecord, workload: &str, pass: Pass) -> Series<'a> {
         let of_series = record.blocks.iter().filter(|block| block.workload == workload && block.pass == pass);
-        Series { blocks: of_series.map(|block| (block, limits.standing(block))).collect() }
+        Series { blocks: of_series.map(|block| (block, standing(block))).collect() }
     }
 
     /// All blocks.

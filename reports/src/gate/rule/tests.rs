@@ -38,7 +38,7 @@ fn exact(medians: &[f64]) -> GateRecord {
             ..ArmRun::default()
         };
         let index = index as u64;
-        let null = has_null(index).then(|| run(1e6));
+        let null = Some(run(1e6));
         let block = Block {
             workload: "w".into(),
             index,
@@ -419,4 +419,14 @@ fn an_a_a_is_known_by_its_binaries() {
 fn the_shares_of_alpha_make_a_whole() {
     assert!((SHARES.iter().sum::<f64>() - 1.0).abs() < 1e-12);
     assert!(LOOKS.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+#[test]
+fn more_allocations_end_the_gate_at_its_first_look() {
+    let (mut record, mut host) = (begun(&THREE), Host::new(3));
+    host.head = 1.05;
+    record.counts[1].allocations = Some(Pair { base: 1_000, head: 1_100 });
+    let judgement = run(&mut record, &mut host, |_| {});
+    assert_eq!((judgement.verdict, kinds(&judgement)), (Verdict::Regressed, vec![Kind::AllocatesMore]));
+    assert_eq!((blocks_of(&record, Pass::First), blocks_of(&record, Pass::Confirmation)), (3 * 14, 0));
 }

@@ -6,7 +6,7 @@ use super::axis::Axis;
 use super::table;
 use crate::format::html::text;
 use crate::format::svg::unit;
-use crate::gate::exclusion::{Limits, Standing};
+use crate::gate::exclusion::{self, Standing, triggers};
 use crate::gate::judgement::{Judgement, MetricJudgement};
 use crate::gate::metric::{Metric, PRIMARY, share_of};
 use crate::gate::record::{Arm, Block, GateRecord, Pass};
@@ -36,35 +36,34 @@ struct Placed<'a> {
 }
 
 pub(super) fn render(record: &GateRecord, judgement: &Judgement, anchors: &Anchors<'_>) -> Markup {
-    let limits = Limits::of(&record.blocks);
     html! {
         section id="blocks" {
             h2 { "Block by block" }
             p.lead {
-                "A block is one fresh process of each arm, in an order that a coin decides. Whether it counts is decided by what disturbed the host from outside, "
+                "A block is one fresh process of each arm; they take turns, and a coin decides who begins. Whether it counts is decided by what disturbed the host from outside, "
                 "never by what was measured. The rule looks after " (LOOKS[0]) ", " (LOOKS[1]) " and " (LOOKS[2]) " blocks that count."
             }
             @for (workload, anchor) in anchors.workloads() {
-                (of_workload(workload, anchor, &placed(record, workload, &limits), judgement))
+                (of_workload(workload, anchor, &placed(record, workload), judgement))
             }
         }
     }
 }
 
-fn placed<'a>(record: &'a GateRecord, workload: &str, limits: &Limits) -> Vec<Placed<'a>> {
+fn placed<'a>(record: &'a GateRecord, workload: &str) -> Vec<Placed<'a>> {
     let mut counting = [0_usize; 2];
     let mut placed = Vec::new();
     for block in record.blocks.iter().filter(|block| block.workload == workload) {
-        let standing = limits.standing(block);
+        let standing = exclusion::standing(block);
         let count = &mut counting[usize::from(block.pass == Pass::Confirmation)];
         *count += usize::from(standing == Standing::Counts);
         let look = LOOKS.into_iter().find(|look| look == count && standing == Standing::Counts);
-        placed.push(Placed { block, standing, why: why(block, standing, limits), look });
+        placed.push(Placed { block, standing, why: why(block, standing), look });
     }
     placed
 }
 
-fn why(block: &Block, standing: Standing, limits: &Limits) -> String {
+fn why(block: &Block, standing: Standing) -> String {
     let of_run = |name: &str, failure: &Option<String>| {
         failure.as_ref().map(|failure| format!("{name} failed: {}", inert::short(failure, 200)))
     };
@@ -75,7 +74,7 @@ fn why(block: &Block, standing: Standing, limits: &Limits) -> String {
             failed.into_iter().flatten().collect::<Vec<_>>().join("; ")
         }
         Standing::Dropped => {
-            let triggers = limits.triggers(block);
+            let triggers = triggers(block);
             let of = |(arm, disturbance): &(Arm, crate::gate::exclusion::Disturbance)| {
                 format!("{} at the {}", disturbance.name(), arm_name(*arm))
             };

@@ -1,7 +1,7 @@
 //! How even the host was: the null control, what was dropped by arm and by signal, the noise of each arm's processes.
 
 use super::table;
-use crate::gate::exclusion::{CANARY_DEVIATIONS, Disturbance, Drops, FOREIGN, MOST_DROPPED, STEAL, THROTTLED};
+use crate::gate::exclusion::{Disturbance, Drops, FOREIGN, MOST_DROPPED, STEAL, THROTTLED};
 use crate::gate::judgement::Judgement;
 use crate::gate::noise::ArmNoise;
 use crate::gate::null_control::NullControl;
@@ -15,7 +15,7 @@ pub(super) fn render(judgement: &Judgement) -> Markup {
         section id="null" {
             h2 { "Null control" }
             p.lead {
-                "In every third block a copy of the base runs too, through the same test. What it differs by is noise of this host; when it alarms, nothing is judged."
+                "In every block a copy of the base runs too, through the same test. What it differs by is noise of this host; when it alarms, nothing is judged."
             }
             (null_control(&judgement.null_control))
         }
@@ -23,8 +23,8 @@ pub(super) fn render(judgement: &Judgement) -> Markup {
             h2 { "How quiet the host was" }
             p.lead {
                 "A block is dropped with all its arms when more than " (percent(STEAL)) " of a process's time was stolen, " (percent(THROTTLED)) " throttled or "
-                (percent(FOREIGN)) " used by other processes, or when the canary (a fixed piece of work right before it) was more than " (CANARY_DEVIATIONS)
-                " deviations off. Pressure and hiccups drop nothing, since a build can cause them."
+                (percent(FOREIGN)) " used by other processes. Pressure and hiccups drop nothing, since a build can cause them; a slow canary (a fixed piece of work right "
+                "before a block) neither, since the arms take turns and a slow host is slow for all of them."
             }
             (noise(&judgement.noise))
             (drops(&judgement.drops))
@@ -87,7 +87,7 @@ fn drops(drops: &Drops) -> Markup {
     let of = |wanted: Disturbance| {
         drops.by.iter().find(|(disturbance, _)| *disturbance == wanted).map_or(0, |(_, count)| *count)
     };
-    let kinds = [Disturbance::Steal, Disturbance::Throttled, Disturbance::Foreign, Disturbance::Canary];
+    let kinds = [Disturbance::Steal, Disturbance::Throttled, Disturbance::Foreign];
     html! {
         h3 { "Dropped blocks" }
         (table("Dropped blocks", &html! {
