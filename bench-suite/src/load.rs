@@ -191,12 +191,22 @@ impl Load {
         built: &Built,
         batches: &[BatchRanges],
     ) -> Result<Vec<WrongAnswer>, String> {
+        self.wrong_answers(job, &built.answers, batches)
+    }
+
+    /// The same for answers alone.
+    pub(crate) fn wrong_answers(
+        &self,
+        job: &dyn Job,
+        answers: &Answers,
+        batches: &[BatchRanges],
+    ) -> Result<Vec<WrongAnswer>, String> {
         let Some(planned) = &self.planned else {
             return Err("the lines came from outside and were not kept".to_owned());
         };
         let oracle = job.oracle(&self.settings.load, self.settings.engine.interval_ns);
         let oracle = oracle.ok_or_else(|| format!("{} has no oracle", job.name()))?;
-        Ok(oracle.check(&planned.payload, batches, &built.answers))
+        Ok(oracle.check(&planned.payload, batches, answers))
     }
 
     /// Writes the job's final answer.

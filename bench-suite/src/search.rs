@@ -1,5 +1,6 @@
 //! Searches: the rate that holds, and the settings that make it hold.
 
+pub mod duel;
 pub mod goal;
 pub mod grid;
 mod laboratory;

@@ -23,6 +23,22 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// The flags of a command that takes its lines from here.
+    pub(crate) fn flags(&self) -> Vec<String> {
+        match self {
+            Source::Generator => Vec::new(),
+            Source::File { path, again } => {
+                let again = again.then(|| "--loop".to_owned());
+                ["--input".to_owned(), path.display().to_string()].into_iter().chain(again).collect()
+            }
+            Source::Tcp { addresses } => {
+                addresses.iter().flat_map(|address| ["--source".to_owned(), format!("tcp://{address}")]).collect()
+            }
+        }
+    }
+}
+
 impl std::fmt::Display for Source {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -19,6 +19,8 @@ pub struct Figures {
     pub judged: u64,
     /// Late ones among them.
     pub late: u64,
+    /// Total delay of each, ascending.
+    pub delays_ns: Vec<u64>,
     /// Median of processing time / interval; 0 without batches.
     pub utilisation: f64,
     /// Growth of the total delay, share of the interval per batch; 0 when it cannot be told.
@@ -53,11 +55,14 @@ impl Figures {
         let interval_ns = record.judging.interval_ns;
         let delays: Vec<(f64, f64)> =
             judged::batches(record).map(|batch| (batch.index as f64, batch.total_delay_ns as f64)).collect();
+        let mut delays_ns: Vec<u64> = judged::batches(record).map(|batch| batch.total_delay_ns).collect();
+        delays_ns.sort_unstable();
         let slope = theil_sen::slope(&delays).map_or(0.0, |slope_ns| slope_ns / interval_ns.max(1) as f64);
         Figures {
             interval_ns,
             judged: verdict.judged,
             late: verdict.late,
+            delays_ns,
             utilisation: verdict.utilisation.unwrap_or(0.0),
             slope,
             blocked_share: verdict.blocked_share,
@@ -75,6 +80,40 @@ impl Figures {
     pub fn latency_ns(&self, quantile: f64) -> Option<u64> {
         let latency = self.latency.as_ref().filter(|latency| !latency.is_empty())?;
         Some(latency.value_at_quantile(quantile))
+    }
+
+    /// By how much the limits are exceeded, or not, as a logarithm that rises by about as much as that of the rate: above 0 exactly
+    /// when [`Figures::exceeded`] finds something. `None` where what was shed, blocked or grows decides, which says no more than yes or no.
+    pub fn margin(&self, limits: &[Limit]) -> Option<f64> {
+        let fixed = Limits::fixed();
+        if self.shed > 0 || self.blocked_share > fixed.blocked || self.slope > fixed.slope {
+            return None;
+        }
+        let busy = (self.utilisation / fixed.utilisation).ln();
+        let margin = limits.iter().try_fold(busy, |most, limit| Some(most.max(self.margin_of(limit)?)))?;
+        margin.is_finite().then_some(margin)
+    }
+
+    fn margin_of(&self, limit: &Limit) -> Option<f64> {
+        let interval_ns = self.interval_ns as f64;
+        let most = limit.most(self.interval_ns);
+        match limit.metric {
+            Metric::Utilisation => Some((self.utilisation / most).ln()),
+            // The delay of the first batch that may not be late any more.
+            Metric::Late => {
+                let may_be_late = (most * self.judged as f64 + 1e-9).floor() as usize;
+                let Some(place) = self.delays_ns.len().checked_sub(may_be_late + 1) else {
+                    return Some(f64::NEG_INFINITY);
+                };
+                Some((self.delays_ns[place] as f64 / interval_ns).ln())
+            }
+            // Records wait for the end of their interval whatever the rate; what rises with it is the rest.
+            Metric::Latency(quantile) => {
+                let waiting_ns = quantile * interval_ns;
+                let found_ns = (self.latency_ns(quantile)? as f64 - waiting_ns).max(1e-3 * interval_ns);
+                (most > waiting_ns).then(|| (found_ns / (most - waiting_ns)).ln())
+            }
+        }
     }
 
     /// The first limit that is exceeded, in words. Whatever the limits, nothing may be shed, the sender hardly blocked, the
@@ -143,6 +182,42 @@ mod tests {
         assert_eq!(judge(&late(2)).because, Because::LateShareUnclear);
         assert!(matches!(said(&late(2), "late<1%"), Outcome::Exceeds(why) if why.contains("late")));
         assert_eq!(said(&late(2), "late<5%"), Outcome::Within);
+    }
+
+    #[test]
+    fn a_margin_is_above_zero_exactly_when_a_limit_is_exceeded() {
+        let figures = |late: u64, work_ms: u64| {
+            let record =
+                trial("t", 100, move |index, _| (if index % 100 < late { INTERVAL_NS } else { 0 }, work_ms * MS));
+            Figures::of(&record, &judge(&record))
+        };
+        let limits = |text: &str| Limit::parse_all(text).expect("a limit");
+        for (late, work_ms) in [(0, 80), (1, 80), (2, 80), (3, 80), (0, 190), (0, 150), (5, 130)] {
+            let figures = figures(late, work_ms);
+            for text in
+                ["late<1%", "late<2%", "late<0%", "utilisation<70%", "p99<300ms", "p99<1s", "late<1%,utilisation<60%"]
+            {
+                let (margin, exceeded) = (figures.margin(&limits(text)), figures.exceeded(&limits(text)));
+                assert_eq!(
+                    margin.map(|margin| margin > 0.0),
+                    Some(exceeded.is_some()),
+                    "{late} {work_ms} {text} {margin:?}"
+                );
+            }
+        }
+        let margin = figures(0, 80).margin(&limits("utilisation<80%")).unwrap();
+        assert!((margin - (0.4_f64 / 0.8).ln()).abs() < 1e-6, "{margin}");
+    }
+
+    #[test]
+    fn where_growth_or_loss_decides_there_is_no_margin() {
+        let growing = trial("t", 60, |index, _| (index * 1_100_000, 80 * MS));
+        let mut shed = trial("t", 60, |_, _| (0, 80 * MS));
+        shed.integrity.shed = 1;
+        for record in [growing, shed] {
+            let limits = Limit::parse_all("late<1%").expect("a limit");
+            assert_eq!(Figures::of(&record, &judge(&record)).margin(&limits), None);
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ pub mod max;
 pub mod sweep;
 pub mod tune;
 
+use crate::figures::Figures;
+use crate::limit::Limit;
 use serde::{Deserialize, Serialize};
 
 /// A number with the ends of its 95 % interval.
@@ -39,10 +41,27 @@ pub struct Tried {
     pub decisive: bool,
     /// Whether it exceeded the limits.
     pub exceeds: bool,
+    /// By how much, as a logarithm, where that can be told.
+    #[serde(default)]
+    pub margin: Option<f64>,
     /// Judged batches.
     pub judged: u64,
     /// Late ones among them.
     pub late: u64,
+}
+
+impl Tried {
+    /// What a trial at this rate shows to a search with these limits.
+    pub fn of(figures: &Figures, limits: &[Limit], rate_per_s: f64, decisive: bool) -> Tried {
+        Tried {
+            rate_per_s,
+            decisive,
+            exceeds: figures.exceeded(limits).is_some(),
+            margin: figures.margin(limits),
+            judged: figures.judged,
+            late: figures.late,
+        }
+    }
 }
 
 /// Why a search for a rate ended.

@@ -5,16 +5,23 @@ use crate::payloads::{HARMLESS, HOSTILE};
 use crate::tags::{Tag, tokenize};
 use downbeat_reports::capacity::CostModel;
 use downbeat_reports::search::found::Found;
-use downbeat_reports::search::max::{KneePoint, MaxRecord, Sustained};
+use downbeat_reports::search::max::{KneePoint, MaxRecord, Repeat, Sustained};
 use downbeat_reports::search::sweep::{CellResult, Response, SweepRecord, WorkloadSweep};
-use downbeat_reports::search::tune::{Arm, Frontier, KnobEffect, Ranked, TuneRecord};
+use downbeat_reports::search::tune::{Arm, Challenger, Frontier, KnobEffect, PacedCheck, Ranked, TuneRecord};
 use downbeat_reports::search::{Interval, Rung, Stop, Tried};
 use std::collections::BTreeMap;
 
 fn found() -> MaxRecord {
     let rung =
         |rate_per_s: f64, exceeded: u64| Rung { rate_per_s, trials: 4, exceeded, judged: 400, late: 3 * exceeded };
-    let tried = |rate_per_s: f64, exceeds: bool| Tried { rate_per_s, decisive: true, exceeds, judged: 100, late: 3 };
+    let tried = |rate_per_s: f64, exceeds: bool| Tried {
+        rate_per_s,
+        decisive: true,
+        exceeds,
+        margin: None,
+        judged: 100,
+        late: 3,
+    };
     let point = |rate_per_s: f64, exceeded: u64, utilisation: f64, p99_ns: u64| KneePoint {
         rate_per_s,
         trials: 4,
@@ -42,6 +49,7 @@ fn found() -> MaxRecord {
         model: Some(CostModel { fixed_ns: 41_000.0, per_record_ns: 780.0 }),
         ceiling_per_s: Some(86e6),
         elapsed_ns: 262_000_000_000,
+        next: Some("downbeat run word-count --interval 200ms --rate 950k/s".into()),
         ..MaxRecord::default()
     }
 }
@@ -177,6 +185,66 @@ fn a_tuning_that_finds_nothing_says_so() {
     assert!(record.sentence().starts_with("no recommendation"));
 }
 
+/// A contest in which the best candidate gained that much.
+fn contested(gain: Interval) -> TuneRecord {
+    let mut record = tuned();
+    record.arms.iter_mut().for_each(|arm| (arm.unpaced_trials, arm.trials) = (3, 4));
+    (record.recommended, record.gain) = (Some(0), None);
+    record.challenger = Some(Challenger { arm: 1, gain });
+    record
+}
+
+#[test]
+fn the_best_challenger_is_shown_with_its_interval_also_when_todays_setting_is_kept() {
+    let record = contested(Interval { estimate: 1.019, lower: 0.969, upper: 1.072 });
+    let challenge = "+1.9 % [−3.1 %, +7.2 %]: not told";
+    assert!(record.sentence().ends_with(&format!("best challenger {challenge}")), "{}", record.sentence());
+    check("tune-kept.txt", &record.render_human());
+    let found = Found::Tune(record);
+    for format in ["human", "markdown", "html"] {
+        assert!(found.render(format).unwrap().contains(challenge), "{format}");
+    }
+}
+
+#[test]
+fn a_gain_that_the_paced_check_does_not_confirm_is_kept_out_with_the_reason() {
+    let gain = Interval { estimate: 1.2, lower: 1.15, upper: 1.25 };
+    let mut record = contested(gain);
+    record.check = Some(PacedCheck {
+        arm: 1,
+        rate_per_s: 8e5,
+        pairs: 4,
+        gain: Some(Interval { estimate: 0.98, lower: 0.95, upper: 1.01 }),
+        within: 4,
+        exceeded: 0,
+        contradiction: Some("at its pace it was not less busy than today's".into()),
+    });
+    let text = record.render_human();
+    assert!(text.contains("told unpaced, but at its pace it was not less busy"), "{text}");
+    assert!(text.contains("in 4 pairs, today's setting is 0.980 [0.950, 1.010] times as busy"), "{text}");
+    record.check = None;
+    assert!(record.sentence().ends_with("not checked at its pace"), "{}", record.sentence());
+    (record.recommended, record.gain) = (Some(1), Some(gain));
+    assert_eq!(record.challenge().as_deref(), Some("+20 % [+15 %, +25 %]"));
+}
+
+#[test]
+fn searches_in_turns_are_listed_with_how_far_they_lie_apart() {
+    let repeat = |seed: u64, rate_per_s: Option<f64>| Repeat {
+        seed,
+        max: rate_per_s.map(|rate_per_s| Sustained { rate_per_s, lower: 1e6, upper: Some(1.1e6) }),
+        trials: 12,
+        stop: if rate_per_s.is_some() { Stop::Narrow } else { Stop::TooNoisy },
+    };
+    let mut record = found();
+    assert_eq!(record.spread(), None);
+    record.repeats = vec![repeat(1, Some(1.02e6)), repeat(2, None), repeat(3, Some(1.0e6)), repeat(4, Some(1.04e6))];
+    assert!((record.spread().unwrap() - 0.04 / 1.02).abs() < 1e-9);
+    let text = record.render_human();
+    assert!(text.contains("search  2 no rate, 12 trials"), "{text}");
+    assert!(text.contains("in turns 3 searches found a rate, 1 none; (highest − lowest) ÷ median: 3.9 %"), "{text}");
+}
+
 #[test]
 fn values_are_shown_by_the_kind_of_goal() {
     let of = |goal: &str| TuneRecord { goal: goal.into(), ..TuneRecord::default() };
@@ -205,6 +273,9 @@ fn poisoned(with: &str) -> [Found; 3] {
     (tune.effects[0].knob, tune.effects[0].best, tune.effects[0].worst) = (text(), text(), text());
     (tune.findings, tune.not_tried, tune.failures) = (vec![text()], vec![text()], vec![text()]);
     (tune.arms[0].name, tune.arms[0].given_up) = (text(), Some(text()));
+    tune.challenger = Some(Challenger { arm: 1, gain: Interval { estimate: 1.2, lower: 1.1, upper: 1.3 } });
+    tune.recommended = Some(0);
+    tune.check = Some(PacedCheck { arm: 1, contradiction: Some(text()), ..PacedCheck::default() });
     [Found::Max(max), Found::Sweep(swept), Found::Tune(tune)]
 }
 

@@ -132,6 +132,7 @@ fn max() -> Command {
         .arg(text("limit", "LIMITS", "What a trial must keep [late<1%]"))
         .arg(text("resolution", "SHARE", "Distance of the rates that are tried").default_value("1%"))
         .arg(text("width", "SHARE", "Stop when the 95 % interval is this narrow").default_value("5%"))
+        .arg(text("repeat", "N", "Searches in turns").default_value("1").value_parser(value_parser!(u64)))
         .args(replayed_input())
         .next_help_heading(OUTPUT)
         .args(search_output())

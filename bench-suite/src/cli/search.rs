@@ -48,6 +48,8 @@ pub struct SearchRequest {
     pub resolution: f64,
     /// Enough is known when the 95 % interval is no wider than this share.
     pub width: f64,
+    /// Searches that take turns, each with a seed of its own.
+    pub searches: u64,
     /// What is shown and where it is kept.
     pub output: SearchOutput,
 }
@@ -111,25 +113,29 @@ pub(super) fn max(matches: &ArgMatches, environment: &BTreeMap<String, String>) 
         source: source(matches)?,
         resolution: share(matches, "resolution", 0.001..=0.2)?,
         width: share(matches, "width", 0.005..=0.5)?,
+        searches: repeats(matches, 1)?,
         output: output(matches),
     })
 }
 
 pub(super) fn sweep(matches: &ArgMatches, environment: &BTreeMap<String, String>) -> Result<SweepRequest, Failure> {
-    let rounds = matches.get_one::<u64>("repeat").copied().unwrap_or(3);
-    if rounds == 0 {
-        return Err(Failure::usage("--repeat 0 measures nothing").help("give 1 or more; intervals need 2"));
-    }
     Ok(SweepRequest {
         workloads: string(matches, "workload").split(',').map(|name| name.trim().to_owned()).collect(),
         resolved: resolved(matches, environment)?,
         source: source(matches)?,
         axes: axes(matches)?,
         one_at_a_time: matches.get_flag("one-at-a-time"),
-        rounds,
+        rounds: repeats(matches, 3)?,
         response: if string(matches, "measure") == "p99" { Response::P99 } else { Response::Capacity },
         output: output(matches),
     })
+}
+
+fn repeats(matches: &ArgMatches, otherwise: u64) -> Result<u64, Failure> {
+    match matches.get_one::<u64>("repeat").copied().unwrap_or(otherwise) {
+        0 => Err(Failure::usage("--repeat 0 measures nothing").help("give 1 or more; intervals need 2")),
+        repeats => Ok(repeats),
+    }
 }
 
 fn axes(matches: &ArgMatches) -> Result<Vec<Axis>, Failure> {

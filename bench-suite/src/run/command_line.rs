@@ -14,8 +14,12 @@ pub(crate) fn reproducing(arguments: impl IntoIterator<Item = OsString>, seed: u
     if !seed_is_given {
         words.extend(["--seed".to_owned(), seed.to_string()]);
     }
-    let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
-    quoted.join(" ")
+    quoted(&words)
+}
+
+/// Words quoted for a shell.
+pub(crate) fn quoted(words: &[String]) -> String {
+    words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
 }
 
 fn quote(word: &str) -> String {

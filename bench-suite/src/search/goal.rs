@@ -71,17 +71,22 @@ impl Goal {
         }
     }
 
-    /// Share of the interval that a batch may take so that all limits can be kept, 1 at most; 0 or less when the interval alone
-    /// breaks a limit: records wait for the end of their interval, and then for their batch.
+    /// [`share_of_interval`] of its limits.
     pub fn share_of_interval(&self, interval_ns: u64) -> f64 {
-        let interval = interval_ns as f64;
-        let of = |limit: &Limit| match limit.metric {
-            Metric::Late => 1.0,
-            Metric::Utilisation => limit.most(interval_ns),
-            Metric::Latency(quantile) => (limit.most(interval_ns) - quantile * interval) / interval,
-        };
-        self.limits.iter().map(of).fold(1.0, f64::min)
+        share_of_interval(&self.limits, interval_ns)
     }
+}
+
+/// Share of the interval that a batch may take so that all limits can be kept, 1 at most; 0 or less when the interval alone
+/// breaks a limit: records wait for the end of their interval, and then for their batch.
+pub fn share_of_interval(limits: &[Limit], interval_ns: u64) -> f64 {
+    let interval = interval_ns as f64;
+    let of = |limit: &Limit| match limit.metric {
+        Metric::Late => 1.0,
+        Metric::Utilisation => limit.most(interval_ns),
+        Metric::Latency(quantile) => (limit.most(interval_ns) - quantile * interval) / interval,
+    };
+    limits.iter().map(of).fold(1.0, f64::min)
 }
 
 impl fmt::Display for Goal {

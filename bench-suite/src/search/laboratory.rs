@@ -3,24 +3,37 @@
 use crate::cli::Resolved;
 use crate::failure::Failure;
 use crate::machine;
-use crate::plan::{Length, Mode, NS_PER_S, PROTOCOL, TrialSpec};
+use crate::plan::{DRAIN_NS, Length, Mode, NS_PER_S, PROTOCOL, TrialSpec};
 use crate::progress::Progress;
 use crate::settings::TrialSettings;
 use crate::signals::Signals;
 use crate::source::Source;
-use crate::subject::embedded::{self, Files};
+use crate::subject::embedded::{self, Files, Program};
 use downbeat_reports::capacity::CapacityRecord;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::figures::{Figures, Outcome, outcome};
 use downbeat_reports::limit::Limit;
 use downbeat_reports::store;
 use downbeat_reports::verdict::{Verdict, judge};
+use downbeat_workloads::load::LoadSettings;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What starting a process, making the lines and checking the answer cost beside the batches of a trial, for plans.
 const OVERHEAD_NS: u64 = NS_PER_S;
+
+/// Rates up to this share of the generator's ceiling are tried: nearer to it the generator is what is measured.
+const CEILING_SHARE: f64 = 0.8;
+
+/// Paced batches meet pauses and the sender's share of the cores, which drained ones do not: they hold about this share of the rate.
+pub(crate) const PACED_SHARE: f64 = 0.85;
+
+/// A trial that outlives the budget of its search by this much hangs, nanoseconds.
+const GRACE_NS: u64 = 10 * NS_PER_S;
+
+/// How long after its own time limit a trial is killed: it drains and saves in it.
+const PATIENCE: Duration = Duration::from_nanos(DRAIN_NS + GRACE_NS);
 
 /// The place and the time of a search.
 pub(crate) struct Laboratory {
@@ -106,6 +119,16 @@ impl Laboratory {
         self.left_ns().is_none_or(|left_ns| planned_ns <= left_ns)
     }
 
+    /// The highest rate of such a load that the generator surely sends, records per second.
+    pub(crate) fn most_per_s(&self, load: &LoadSettings) -> f64 {
+        self.ceiling_per_s.map_or(f64::INFINITY, |per_s| CEILING_SHARE * per_s / load.arrivals.peak_factor())
+    }
+
+    /// When a trial hangs that should end before this, nanoseconds: no later than the budget and a little.
+    fn limit_ns(&self, planned_ns: u64) -> u64 {
+        self.left_ns().map_or(planned_ns, |left_ns| planned_ns.min(left_ns.saturating_add(GRACE_NS)))
+    }
+
     /// The exit that a signal asked for.
     pub(crate) fn interrupted(&self) -> Option<Exit> {
         self.signals.exit()
@@ -128,7 +151,8 @@ impl Laboratory {
         let planned_ns = length.planned_ns(settings.engine.interval_ns).unwrap_or(0);
         let mut spec = self.spec(settings, Mode::Measure, name);
         (spec.batches, spec.warmup_batches) = (length.batches, warmup_batches);
-        spec.time_limit_ns = planned_ns.saturating_mul(2) + settings.load.window_ns.saturating_mul(2) + 60 * NS_PER_S;
+        let windows_ns = settings.load.window_ns.saturating_mul(2);
+        spec.time_limit_ns = self.limit_ns(planned_ns.saturating_mul(2) + windows_ns + 60 * NS_PER_S);
         let files = self.run(&mut spec, name)?;
         let record = store::load(&files.record)?;
         self.keep(&files, name);
@@ -148,11 +172,13 @@ impl Laboratory {
         name: &str,
     ) -> Result<CapacityRecord, Failure> {
         let mut spec = self.spec(settings, Mode::Capacity { measure_ns }, name);
-        spec.time_limit_ns = measure_ns.saturating_mul(4).saturating_add(60 * NS_PER_S);
+        spec.time_limit_ns = self.limit_ns(measure_ns.saturating_mul(4).saturating_add(60 * NS_PER_S));
         let files = self.run(&mut spec, name)?;
         let unreadable = |why: String| Failure::internal(format!("the record of {name} is unreadable: {why}"));
         let bytes = std::fs::read(&files.record).map_err(|error| unreadable(error.to_string()))?;
-        let record = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        let record: CapacityRecord = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        // Of a user's own file the trial's process finds it out.
+        self.ceiling_per_s = self.ceiling_per_s.or(record.ceiling_per_s);
         self.keep(&files, name);
         Ok(record)
     }
@@ -189,7 +215,8 @@ impl Laboratory {
         }
         let files = Files::new(&self.directory, name);
         spec.status.clone_from(&files.status);
-        embedded::run(spec, &files, &self.signals, &mut self.progress)?;
+        let program = Program { patience: PATIENCE, ..Program::this()? };
+        embedded::run_program(&program, spec, &files, &self.signals, &mut self.progress)?;
         match self.signals.exit() {
             Some(exit) => Err(Failure::new(exit, "interrupted")),
             None => Ok(files),

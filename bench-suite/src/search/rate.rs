@@ -26,7 +26,8 @@ pub struct Options {
     pub seed: u64,
 }
 
-/// Short trials, at most.
+/// Short trials, at least and at most.
+const SHORT_LEAST: usize = 3;
 const SHORT_TRIALS: usize = 14;
 
 /// Short trials end when the threshold is known this well.
@@ -88,13 +89,6 @@ impl RateSearch {
         }
     }
 
-    /// The same without short trials, for a guess that is good already.
-    pub fn decisive(options: Options, guess_per_s: f64, spread: f64) -> Self {
-        let mut search = RateSearch::new(options, guess_per_s, spread);
-        search.long = Some(search.short.clone());
-        search
-    }
-
     /// What to do next. Asked again before an answer, it says the same.
     pub fn next_step(&mut self) -> Next {
         if self.long.is_none() {
@@ -113,7 +107,7 @@ impl RateSearch {
         if self.short.is_at_an_end() {
             self.short = Threshold::around(self.short.quantile(0.5), 1.0);
         }
-        let is_known = tried >= 4 && self.short.interval().width() <= SHORT_WIDTH;
+        let is_known = tried >= SHORT_LEAST && self.short.interval().width() <= SHORT_WIDTH;
         if is_known || tried >= SHORT_TRIALS || self.holds_at_the_most(false) {
             return None;
         }
@@ -183,10 +177,10 @@ impl RateSearch {
     pub fn observe(&mut self, tried: Tried) {
         match (&mut self.long, tried.decisive) {
             (Some(long), true) => {
-                long.observe(tried.rate_per_s, tried.exceeds);
+                take(long, &tried);
                 self.ladder.pop_front();
             }
-            _ => self.short.observe(tried.rate_per_s, tried.exceeds),
+            _ => take(&mut self.short, &tried),
         }
         self.tried.push(tried);
         if self.beyond().is_some() {
@@ -236,6 +230,13 @@ impl RateSearch {
         let below = &rungs[..behind.unwrap_or(rungs.len())];
         let holds = below.iter().rfind(|rung| rung.holds() == Some(true)).copied();
         (holds, behind.map(|index| rungs[index]))
+    }
+}
+
+fn take(threshold: &mut Threshold, tried: &Tried) {
+    match tried.margin {
+        Some(margin) => threshold.observe_margin(tried.rate_per_s, margin),
+        None => threshold.observe(tried.rate_per_s, tried.exceeds),
     }
 }
 

@@ -21,14 +21,30 @@ pub struct Noise {
     pub pauses_per_s: f64,
     /// and their mean length, exponentially distributed.
     pub pause_ns: f64,
+    /// Standard deviation of the host's own speed, which wanders from trial to trial,
+    pub drift: f64,
+    /// and how long it remembers, seconds.
+    pub drift_s: f64,
 }
 
 impl Noise {
     /// A host of its own.
-    pub const QUIET: Noise = Noise { trial: 0.003, batch: 0.02, memory: 0.5, pauses_per_s: 0.01, pause_ns: 3e6 };
+    pub const QUIET: Noise =
+        Noise { trial: 0.003, batch: 0.02, memory: 0.5, pauses_per_s: 0.01, pause_ns: 3e6, drift: 0.0, drift_s: 120.0 };
 
     /// Two virtual cores beside busy neighbours, as `scripts/noise` measured them on the hosts that this was built on.
-    pub const SHARED: Noise = Noise { trial: 0.012, batch: 0.04, memory: 0.5, pauses_per_s: 0.05, pause_ns: 15e6 };
+    pub const SHARED: Noise = Noise {
+        trial: 0.012,
+        batch: 0.04,
+        memory: 0.5,
+        pauses_per_s: 0.05,
+        pause_ns: 15e6,
+        drift: 0.0,
+        drift_s: 120.0,
+    };
+
+    /// The same, with a speed that wanders by some percent within minutes.
+    pub const DRIFTING: Noise = Noise { drift: 0.04, ..Noise::SHARED };
 }
 
 /// The system.
@@ -42,20 +58,41 @@ pub struct Simulated {
     pub interval_ns: u64,
     /// What disturbs it.
     pub noise: Noise,
+    /// The host's speed now, in its own standard deviations; where it begins is chance.
+    speed: f64,
     random: SplitMix64,
 }
 
 impl Simulated {
     /// A system of this capacity whose noise comes from this seed.
     pub fn new(capacity_per_s: f64, noise: Noise, seed: u64) -> Self {
-        Simulated { capacity_per_s, fixed: 0.02, interval_ns: 200_000_000, noise, random: SplitMix64::new(seed) }
+        let mut random = SplitMix64::new(seed);
+        let speed = if noise.drift > 0.0 { random.normal() } else { 0.0 };
+        Simulated { capacity_per_s, fixed: 0.02, interval_ns: 200_000_000, noise, speed, random }
+    }
+
+    /// How much longer batches take now, for a trial of so many seconds after the one before.
+    fn drifted(&mut self, seconds: f64) -> f64 {
+        if self.noise.drift == 0.0 {
+            return 1.0;
+        }
+        let kept = (-seconds / self.noise.drift_s).exp();
+        self.speed = kept * self.speed + (1.0 - kept * kept).sqrt() * self.random.normal();
+        (self.noise.drift * self.speed).exp()
+    }
+
+    /// An unpaced trial: the capacity that it sees, records per second.
+    pub fn drained_per_s(&mut self, seconds: f64) -> f64 {
+        let slower = self.drifted(seconds) * (self.noise.trial * self.random.normal()).exp();
+        self.capacity_per_s / slower
     }
 
     /// One trial: ten batches of warm-up, then the judged ones.
     pub fn trial(&mut self, rate_per_s: f64, batches: u64) -> Figures {
         let interval = self.interval_ns as f64;
         let load = rate_per_s / self.capacity_per_s;
-        let of_trial = (self.noise.trial * self.random.normal()).exp();
+        let seconds = (batches + 10) as f64 * interval / 1e9 + 1.0;
+        let of_trial = self.drifted(seconds) * (self.noise.trial * self.random.normal()).exp();
         let mean = interval * (self.fixed + (1.0 - self.fixed) * load) * of_trial;
         let (mut deviation, mut free_at, mut late) = (0.0, 0.0_f64, 0);
         let (mut busy, mut delays) = (Vec::new(), Vec::new());
@@ -77,10 +114,13 @@ impl Simulated {
                 });
             }
         }
+        let mut delays_ns: Vec<u64> = delays.iter().map(|(_, delay)| *delay as u64).collect();
+        delays_ns.sort_unstable();
         Figures {
             interval_ns: self.interval_ns,
             judged: batches,
             late,
+            delays_ns,
             utilisation: median(&busy).unwrap_or(0.0),
             slope: theil_sen::slope(&delays).map_or(0.0, |slope| slope / interval),
             blocked_share: 0.0,
@@ -98,6 +138,8 @@ impl Simulated {
     /// The truth: the rate at which half of the trials of this length exceed the limits, by bisection with many trials.
     pub fn true_rate_per_s(&self, batches: u64, limits: &[Limit]) -> f64 {
         let mut system = self.clone();
+        // Each of these trials meets the host at another time.
+        system.noise.drift_s = 1e-3;
         let (mut low, mut high) = (0.5 * self.capacity_per_s, 1.2 * self.capacity_per_s);
         while high / low > 1.0005 {
             let rate_per_s = (low * high).sqrt();

@@ -131,6 +131,19 @@ impl Surrogate {
         Belief { mean, deviation }
     }
 
+    /// Standard deviation of the difference of what is thought of two settings.
+    pub fn deviation_between(&self, one: &[usize], other: &[usize]) -> f64 {
+        let explained = |levels: &[usize]| {
+            let likeness: Vec<f64> =
+                self.observations.iter().map(|observation| self.likeness_of(levels, &observation.levels)).collect();
+            forward(&self.factor, &likeness)
+        };
+        let known: f64 =
+            explained(one).iter().zip(explained(other)).map(|(one, other)| (one - other) * (one - other)).sum();
+        let before = self.likeness_of(one, one) + self.likeness_of(other, other) - 2.0 * self.likeness_of(one, other);
+        (before - known).max(0.0).sqrt()
+    }
+
     /// The largest mean among the settings that were tried.
     pub fn best_tried(&self) -> f64 {
         self.observations.iter().map(|observation| self.belief(&observation.levels).mean).fold(f64::MIN, f64::max)
@@ -227,6 +240,21 @@ mod tests {
         assert!((known.mean - 13.0).abs() < 0.02 && known.deviation < 0.02, "{known:?}");
         assert!(surrogate.belief(&[2, 3, 2, 1]).deviation > 2.0 * known.deviation);
         assert!(Surrogate::learn(&LIKENESS, &[]).is_none());
+    }
+
+    #[test]
+    fn the_difference_of_settings_is_known_as_well_as_both_were_tried() {
+        let mut random = SplitMix64::new(2);
+        let tried = |levels: [usize; 4], random: &mut SplitMix64| -> Vec<Observation> {
+            (0..6).map(|_| observe(&levels, 0.02, random)).collect()
+        };
+        let mut observations = tried([0, 0, 0, 0], &mut random);
+        observations.extend(tried([1, 0, 0, 0], &mut random));
+        let surrogate = Surrogate::learn(&LIKENESS, &observations).unwrap();
+        let between = |one: [usize; 4], other: [usize; 4]| surrogate.deviation_between(&one, &other);
+        assert_eq!(between([2, 1, 0, 0], [2, 1, 0, 0]), 0.0);
+        assert!(between([0, 0, 0, 0], [1, 0, 0, 0]) < 0.02);
+        assert!(between([0, 0, 0, 0], [2, 0, 0, 0]) > 2.0 * between([0, 0, 0, 0], [1, 0, 0, 0]));
     }
 
     #[test]

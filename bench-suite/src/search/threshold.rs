@@ -6,6 +6,11 @@
 //! noise decides; λ is the share of trials that go wrong, or right, whatever the rate. All three are unknown. Each trial updates
 //! the joint distribution of θ and s on a grid by Bayes' rule (Kontsevich, Tyler, "Bayesian adaptive estimation of psychometric
 //! slope and threshold", Vision Research 39, 1999), so that a disturbed trial widens the answer and does not decide it.
+//!
+//! Where a trial says by how much it exceeds or not (its margin m, the logarithm of a figure ÷ its limit), it says more than a bit: m is
+//! about ln r − ln θ with noise of the same width, and half of the trials at θ have a margin above 0, so the threshold is the same one. The
+//! noise is Student's t (Lange, Little, Taylor, "Robust statistical modeling using the t distribution", JASA 84, 1989). What a trial
+//! deviates by, the next one may share, because hosts drift within minutes: that memory is unknown too, an AR(1) of the deviations.
 
 use downbeat_reports::search::Interval;
 
@@ -21,6 +26,24 @@ const WIDTHS: [f64; 7] = [0.003, 0.006, 0.0125, 0.025, 0.05, 0.1, 0.2];
 /// Share of trials that go one way or the other for no reason of the rate.
 const LAPSE: f64 = 0.02;
 
+/// How much of a trial's deviation the next one shares, equally likely beforehand.
+const MEMORIES: [f64; 4] = [0.0, 0.4, 0.7, 0.9];
+
+/// Widths and memories at each rate.
+const CELLS: usize = WIDTHS.len() * MEMORIES.len();
+
+/// Scale of Student's t that has the standard deviation of the logistic curve of width 1.
+const SCALE: f64 = 1.4;
+
+/// Margins do not rise exactly as the rate does: far from the threshold they are this share of themselves less certain.
+const BENT: f64 = 0.3;
+
+/// Beyond this a margin says no more than on which side of the threshold it is: fixed costs and waiting bend it.
+const FAR: f64 = 0.3;
+
+/// What a margin may be by a lapse: anything, this thinly.
+const ANYTHING: f64 = 0.2;
+
 /// Part of the prior that believes nothing about the rate.
 const DOUBT: f64 = 0.1;
 
@@ -29,8 +52,10 @@ const DOUBT: f64 = 0.1;
 pub struct Threshold {
     /// Logarithms of rates, ascending, [`STEP`] apart.
     grid: Vec<f64>,
-    /// Chance of each (rate, width), rates outer; sums to 1.
+    /// Chance of each (rate, width, memory), rates outermost; sums to 1.
     mass: Vec<f64>,
+    /// Logarithm of the last trial's rate, and its margin.
+    last: Option<(f64, f64)>,
 }
 
 impl Threshold {
@@ -42,20 +67,49 @@ impl Threshold {
         let bell = |log: f64| (-0.5 * ((log - rate_per_s.ln()) / spread).powi(2)).exp();
         let all: f64 = grid.iter().map(|log| bell(*log)).sum();
         let prior = grid.iter().map(|log| flat + (1.0 - DOUBT) * bell(*log) / all);
-        let mass = prior.flat_map(|chance| WIDTHS.map(|_| chance / WIDTHS.len() as f64)).collect();
-        Threshold { grid, mass }
+        let mass = prior.flat_map(|chance| [chance / CELLS as f64; CELLS]).collect();
+        Threshold { grid, mass, last: None }
     }
 
     /// Takes in whether a trial at this rate exceeded its limits.
     pub fn observe(&mut self, rate_per_s: f64, exceeds: bool) {
         let at = rate_per_s.ln();
-        let cells = self.mass.chunks_exact_mut(WIDTHS.len()).zip(&self.grid);
+        let cells = self.mass.chunks_exact_mut(CELLS).zip(&self.grid);
         for (masses, log) in cells {
-            for (mass, width) in masses.iter_mut().zip(WIDTHS) {
+            for (masses, width) in masses.chunks_exact_mut(MEMORIES.len()).zip(WIDTHS) {
                 let above = LAPSE + (1.0 - 2.0 * LAPSE) / (1.0 + (-(at - log) / width).exp());
-                *mass *= if exceeds { above } else { 1.0 - above };
+                masses.iter_mut().for_each(|mass| *mass *= if exceeds { above } else { 1.0 - above });
             }
         }
+        self.last = None;
+        self.normalize();
+    }
+
+    /// Takes in by how much a trial at this rate exceeded its limits, or not: the logarithm of a figure ÷ its limit.
+    pub fn observe_margin(&mut self, rate_per_s: f64, margin: f64) {
+        if margin.abs() > FAR {
+            return self.observe(rate_per_s, margin > 0.0);
+        }
+        let (at, last) = (rate_per_s.ln(), self.last);
+        let bent = BENT * margin;
+        let cells = self.mass.chunks_exact_mut(CELLS).zip(&self.grid);
+        for (masses, log) in cells {
+            let deviation = margin - (at - log);
+            let before = last.map(|(at, margin)| margin - (at - log));
+            for (masses, width) in masses.chunks_exact_mut(MEMORIES.len()).zip(WIDTHS) {
+                for (mass, memory) in masses.iter_mut().zip(MEMORIES) {
+                    let (own, share) =
+                        before.map_or((deviation, 1.0), |before| (deviation - memory * before, 1.0 - memory * memory));
+                    let scale = (share * (SCALE * width).powi(2) + bent * bent).sqrt();
+                    *mass *= LAPSE * ANYTHING + (1.0 - LAPSE) * student(own / scale) / scale;
+                }
+            }
+        }
+        self.last = Some((at, margin));
+        self.normalize();
+    }
+
+    fn normalize(&mut self) {
         let all: f64 = self.mass.iter().sum();
         self.mass.iter_mut().for_each(|mass| *mass /= all);
     }
@@ -81,7 +135,7 @@ impl Threshold {
 
     /// Chance of each logarithm of a rate.
     pub fn of_rates(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
-        self.mass.chunks_exact(WIDTHS.len()).map(|masses| masses.iter().sum()).zip(self.grid.iter().copied())
+        self.mass.chunks_exact(CELLS).map(|masses| masses.iter().sum()).zip(self.grid.iter().copied())
     }
 
     /// Whether the grid ends before the threshold may be reached: at its lower or its upper end.
@@ -92,33 +146,16 @@ impl Threshold {
     }
 }
 
-/// How many times as high the first threshold is as the second: median and 95 % interval of the ratio of two independent ones.
-pub fn ratio(first: &Threshold, second: &Threshold) -> Interval {
-    let thin = |threshold: &Threshold| -> Vec<(f64, f64)> {
-        let cells: Vec<(f64, f64)> = threshold.of_rates().collect();
-        cells.into_iter().filter(|(mass, _)| *mass > 1e-6).collect()
-    };
-    let (first, second) = (thin(first), thin(second));
-    let mut ratios: Vec<(f64, f64)> = Vec::with_capacity(first.len() * second.len());
-    for (mass, log) in &first {
-        ratios.extend(second.iter().map(|(other_mass, other)| (log - other, mass * other_mass)));
-    }
-    ratios.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
-    let all: f64 = ratios.iter().map(|(_, mass)| mass).sum();
-    let quantile = |chance: f64| {
-        let mut below = 0.0;
-        let reached = ratios.iter().find(|(_, mass)| {
-            below += mass / all;
-            below >= chance
-        });
-        reached.map_or(f64::NAN, |(log, _)| log.exp())
-    };
-    Interval { estimate: quantile(0.5), lower: quantile(0.025), upper: quantile(0.975) }
+/// Density of Student's t with five degrees of freedom.
+fn student(deviation: f64) -> f64 {
+    // 8 / (3 π √5)
+    0.379_606_689_822_494 / (1.0 + deviation * deviation / 5.0).powi(3)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use downbeat_reports::stats::random::SplitMix64;
 
     #[test]
     fn before_any_trial_the_guess_is_in_the_middle_and_little_is_known() {
@@ -164,18 +201,50 @@ mod tests {
         assert!(threshold.is_at_an_end());
     }
 
-    #[test]
-    fn the_ratio_of_two_thresholds_has_their_quotient_in_its_interval() {
-        let known = |rate: f64| {
-            let mut threshold = Threshold::around(rate, 0.5);
-            (0..8).for_each(|_| {
-                threshold.observe(rate * 0.98, false);
-                threshold.observe(rate * 1.02, true);
-            });
-            threshold
+    /// Trials round a threshold of 1 M/s whose noise has this standard deviation and memory.
+    fn margins(trials: usize, deviation: f64, memory: f64, seed: u64) -> Vec<(f64, f64)> {
+        let mut random = SplitMix64::new(seed);
+        let mut noise = random.normal();
+        let mut trial = |number: usize| {
+            noise = memory * noise + (1.0 - memory * memory).sqrt() * random.normal();
+            let log = 0.02 * (number % 3) as f64 - 0.02;
+            (1e6 * log.exp(), log + deviation * noise)
         };
-        let ratio = ratio(&known(1.3e6), &known(1e6));
-        assert!((ratio.estimate - 1.3).abs() < 0.01, "{ratio:?}");
-        assert!(ratio.lower < 1.3 && 1.3 < ratio.upper && ratio.width() < 0.12, "{ratio:?}");
+        (0..trials).map(&mut trial).collect()
+    }
+
+    fn by_margins(trials: &[(f64, f64)]) -> Interval {
+        let mut threshold = Threshold::around(1.1e6, 0.3);
+        trials.iter().for_each(|(rate_per_s, margin)| threshold.observe_margin(*rate_per_s, *margin));
+        threshold.interval()
+    }
+
+    #[test]
+    fn margins_find_the_threshold_sooner_than_bits() {
+        for seed in 0..20 {
+            let trials = margins(8, 0.012, 0.0, seed);
+            let mut bits = Threshold::around(1.1e6, 0.3);
+            trials.iter().for_each(|(rate_per_s, margin)| bits.observe(*rate_per_s, *margin > 0.0));
+            let (bits, margins) = (bits.interval(), by_margins(&trials));
+            assert!((margins.estimate / 1e6 - 1.0).abs() < 0.025, "{margins:?}");
+            assert!(margins.width() < 0.13 && margins.width() < 0.5 * bits.width(), "{seed}: {margins:?} {bits:?}");
+        }
+    }
+
+    #[test]
+    fn the_threshold_lies_in_the_interval_of_margins_also_when_deviations_last() {
+        for memory in [0.0, 0.7] {
+            let inside = (0..200).filter(|seed| by_margins(&margins(10, 0.03, memory, *seed)).contains(1e6)).count();
+            assert!(inside >= 182, "{inside} of 200, memory {memory}");
+        }
+    }
+
+    #[test]
+    fn one_wild_margin_does_not_decide() {
+        let mut trials = margins(9, 0.01, 0.0, 3);
+        let calm = by_margins(&trials);
+        trials[4].1 = 0.5;
+        let disturbed = by_margins(&trials);
+        assert!((disturbed.estimate / calm.estimate - 1.0).abs() < 0.015, "{calm:?} {disturbed:?}");
     }
 }

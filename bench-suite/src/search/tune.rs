@@ -1,12 +1,17 @@
-//! `downbeat tune`: rank the settings unpaced, confirm the best ones paced against today's, and say what to change.
+//! `downbeat tune`: rank the settings, let the best ones meet today's in fresh processes, check the winner at its pace, and say what to
+//! change.
 
+mod at_rate;
 mod axes;
-mod confirm;
+mod candidates;
+mod check;
+mod contest;
 mod findings;
+mod paced;
 mod rank;
 
-use super::goal::{Aim, Goal};
-use super::grid::{Axis, Grid, Shape};
+use super::goal::Goal;
+use super::grid::{Axis, Cell, Grid, Shape};
 use super::laboratory::{Laboratory, Plan};
 use crate::ceiling::{self, Ceilings};
 use crate::cli::TuneRequest;
@@ -16,7 +21,8 @@ use crate::machine;
 use crate::run::{Outcome, command_line, result_directory, run_name};
 use crate::settings::TrialSettings;
 use crate::signals::Signals;
-use confirm::Confirmation;
+use at_rate::AtRate;
+use contest::Contest;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::format::html;
 use downbeat_reports::quantity::duration;
@@ -32,7 +38,7 @@ use std::ffi::OsString;
 const BUDGET_NS: u64 = 300_000_000_000;
 
 /// Share of the budget that ranking may take.
-const RANKING_SHARE: f64 = 0.4;
+const RANKING_SHARE: f64 = 0.27;
 
 /// What every part of a tuning looks at.
 struct Task<'r> {
@@ -129,11 +135,38 @@ fn search(
     let ranked = ranking.rank(laboratory, (RANKING_SHARE * budget_ns as f64) as u64);
     ranking.tell(record);
     ranked?;
-    let mut confirmation = Confirmation::new(task, &ranking)?;
-    let confirmed = confirmation.run(laboratory);
-    confirmation.tell(record);
+    if ranking.by_belief().is_empty() {
+        return Err(Failure::new(Exit::BudgetSpent, "the time was over before anything was ranked")
+            .help("give it longer with --max-time"));
+    }
+    let confirmed = match task.goal.rate_per_s() {
+        None => {
+            let mut contest = Contest::new(task, &ranking);
+            let ended = contest.run(laboratory, budget_ns);
+            contest.tell(record);
+            ended
+        }
+        Some(rate_per_s) => {
+            let mut race = AtRate::new(task, &ranking, rate_per_s);
+            let ended = race.run(laboratory);
+            race.tell(record);
+            ended
+        }
+    };
     findings::tell(task, &ranking, record);
     confirmed
+}
+
+/// What a setting of the grid changes against today's.
+fn changes(
+    cell: Option<&Cell>,
+    settings: &TrialSettings,
+    today: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    if cell.is_none() {
+        return BTreeMap::new();
+    }
+    settings.values().into_iter().filter(|(knob, value)| knob != "rate" && today.get(knob) != Some(value)).collect()
 }
 
 /// Today's value is always among those that are tried.
@@ -159,13 +192,17 @@ fn refuse_impossible(goal: &Goal, grid: &Grid) -> Result<(), Failure> {
 
 fn describe(task: &Task<'_>, request: &TuneRequest, budget_ns: u64) -> String {
     let mut text = format!(
-        "plan     tune {}: {}, {} at most\n         {} settings ({} contradict themselves): ranked unpaced in up to {}, then the top three against today's, paced, in turns\n",
+        "plan     tune {}: {}, {} at most\n         {} settings ({} contradict themselves): ranked unpaced in up to {}, then {}\n",
         request.workload,
         task.goal,
         duration(budget_ns),
         task.grid.cells.len(),
         task.grid.refused.len(),
         duration((RANKING_SHARE * budget_ns as f64) as u64),
+        match task.goal.rate_per_s() {
+            None => "the best two against today's in turns, and the winner at its pace",
+            Some(_) => "the best three against today's, paced, in turns",
+        },
     );
     for axis in &task.grid.axes {
         text.push_str(&format!("         {:<16} {}\n", axis.knob, axis.values.join("  ")));
@@ -189,7 +226,8 @@ fn finish(
     if let Some(arm) = record.recommended.and_then(|index| record.arms.get(index)) {
         let toml = findings::best_toml(task, &record, arm, origins);
         let path = directory.write("best.toml", toml.as_bytes())?;
-        record.refuted_by = findings::refuting(task, &record, arm, &path);
+        let refuted_by = findings::refuting(task, &record, &request.source, &path);
+        record.refuted_by = refuted_by;
     }
     let json = super::json(&record)?;
     directory.write("tune.json", json.as_bytes())?;
@@ -208,9 +246,4 @@ fn finish(
         text = super::with_report(text, &directory.file("report.html"));
     }
     Ok(Outcome { text: text.into_bytes(), message: failure.map(|failure| format!("error: {failure}")), exit })
-}
-
-/// Whether more of the goal's own number is better.
-fn more_is_better(aim: Aim) -> bool {
-    matches!(aim, Aim::MaxRate)
 }

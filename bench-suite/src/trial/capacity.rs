@@ -1,6 +1,6 @@
 //! The unpaced trial: a prepared backlog is drained in large and in small batches, to see what a batch and a record cost.
 
-use super::drain::Bench;
+use super::drain::{Bench, Drained};
 use crate::failure::Failure;
 use crate::load::Load;
 use crate::plan::TrialSpec;
@@ -38,7 +38,7 @@ const MEMORY_SHARE: f64 = 0.125;
 /// Measures what the setting of a spec can do at all, for about this long.
 ///
 /// # Errors
-/// The job cannot be built, or a batch failed.
+/// The job cannot be built, or a batch failed or answered wrongly.
 pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, measure_ns: u64) -> Result<CapacityRecord, Failure> {
     Status { stage: Stage::Draining, ..Status::default() }.write(&spec.status);
     let bench = Bench { job, load: Load::for_drain(spec, job)?, limit: Duration::from_nanos(spec.time_limit_ns) };
@@ -60,9 +60,12 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, measure_ns: u64) -> Resul
     // Few of them would be no median, and beside filling a window they cost little.
     let mut batches = if fill_batches > 0 { 3 * BATCHES_LEAST } else { BATCHES_LEAST };
     let pairs = if fill_batches > 0 { PAIRS_LEAST_OF_WINDOWS } else { PAIRS_LEAST };
+    let mut first_small: Option<Drained> = None;
     while record.drains.len() < 2 * pairs || begin.elapsed().as_nanos() < u128::from(measure_ns) {
         record.drains.push(bench.drain(large, fill_batches + WARM_UP_BATCHES, batches)?.drain);
-        record.drains.push(bench.drain(small, fill_batches + WARM_UP_BATCHES, batches)?.drain);
+        let drained = bench.drain(small, fill_batches + WARM_UP_BATCHES, batches)?;
+        record.drains.push(drained.drain.clone());
+        first_small.get_or_insert(drained);
         // Short batches need more of them for a median.
         let first = &record.drains[0].processing_ns;
         let taken_ns: u64 = first.iter().sum::<u64>() / first.len().max(1) as u64;
@@ -71,6 +74,8 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, measure_ns: u64) -> Resul
             break;
         }
     }
+    // The oracle has one thread only: it gets the drain with the fewest records, after all that is timed.
+    first_small.map_or(Ok(()), |drained| drained.check(&bench))?;
     Ok(record)
 }
 
@@ -91,6 +96,57 @@ impl Bench<'_> {
                 return Ok(wanted.clamp(1.0, most));
             }
             records = wanted.min(8.0 * records).min(most);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Mode, PROTOCOL};
+    use crate::settings::TrialSettings;
+    use crate::source::Source;
+    use downbeat_reports::exit::Exit;
+    use downbeat_workloads::answers::Answers;
+    use downbeat_workloads::catalog::CATALOG;
+    use std::sync::Arc;
+
+    /// A bench of a job with batches of 20 ms and windows of five of them.
+    fn bench(job: &'static dyn Job) -> Bench<'static> {
+        let mut settings = TrialSettings::default();
+        (settings.engine.interval_ns, settings.load.window_ns) = (20_000_000, 100_000_000);
+        settings.load.ring_bytes = 1 << 20;
+        let spec = TrialSpec {
+            protocol: PROTOCOL,
+            mode: Mode::Capacity { measure_ns: 1 },
+            run: String::new(),
+            command: String::new(),
+            subject: String::new(),
+            workload: job.name().to_owned(),
+            settings: settings.values(),
+            origins: std::collections::BTreeMap::new(),
+            source: Source::Generator,
+            batches: None,
+            warmup_batches: 0,
+            ceiling_per_s: None,
+            time_limit_ns: 60_000_000_000,
+            time_limit_is_given: false,
+            answer: None,
+            status: std::path::PathBuf::new(),
+            samples: false,
+        };
+        Bench { job, load: Load::for_drain(&spec, job).unwrap(), limit: Duration::from_secs(60) }
+    }
+
+    #[test]
+    fn what_every_job_answers_in_a_drain_is_right_and_checked() {
+        for job in CATALOG {
+            let bench = bench(*job);
+            let mut drained = bench.drain(300.0, 7, 3).unwrap();
+            drained.check(&bench).unwrap_or_else(|failure| panic!("{}: {}", job.name(), failure.message));
+            drained.answers = Arc::new(Answers::new(false));
+            let is_checked = drained.check(&bench).is_err_and(|failure| failure.exit() == Exit::Broken);
+            assert!(is_checked, "{}: a drain without answers passes", job.name());
         }
     }
 }

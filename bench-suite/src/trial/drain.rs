@@ -9,8 +9,9 @@ use downbeat_engine::allocator;
 use downbeat_engine::metrics::{BatchListener, BatchReport};
 use downbeat_reports::capacity::Drain;
 use downbeat_reports::stats::percentiles::median;
-use downbeat_workloads::answers::Answers;
+use downbeat_workloads::answers::{Answers, BatchKey};
 use downbeat_workloads::catalog::Job;
+use downbeat_workloads::oracle::BatchRanges;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub(super) struct Drained {
     pub(super) answers: Arc<Answers>,
     /// How many batches there were, those that warmed up included.
     pub(super) batches: u64,
+    /// The records of each, in the order in which they ran.
+    ranges: Vec<BatchRanges>,
 }
 
 impl Bench<'_> {
@@ -74,8 +77,10 @@ impl Bench<'_> {
             let message = format!("draining {all} batches of {records} records took longer than {limit_s} s");
             return Err(Failure::internal(message));
         }
+        let (drain, ranges) = tally.into_told()?;
         Ok(Drained {
-            drain: tally.into_drain()?,
+            drain,
+            ranges,
             allocated: before.zip(after).map(|(before, after)| (after.0 - before.0, after.1 - before.1)),
             answers: built.answers,
             batches: all,
@@ -98,10 +103,31 @@ impl Slices {
     }
 }
 
+impl Drained {
+    /// Compares each batch's answer with what the oracle computes. Where there is no oracle, nothing is compared.
+    ///
+    /// # Errors
+    /// An answer is wrong, or there was more than one (exit 5).
+    pub(super) fn check(&self, bench: &Bench<'_>) -> Result<(), Failure> {
+        let load = bench.load.of_batches(self.drain.records_per_batch, self.batches);
+        let wrong = load.wrong_answers(bench.job, &self.answers, &self.ranges).unwrap_or_default();
+        let wrong = wrong.into_iter().find_map(|wrong| Some((wrong.batch?, wrong.what)));
+        let repeated = self.answers.repeated().first().map(|batch| (*batch, "more than one answer".to_owned()));
+        match wrong.or(repeated) {
+            None => Ok(()),
+            Some((batch, what)) => {
+                let message = format!("batch {} of a drain is wrong: {what}", batch.index);
+                Err(Failure::new(downbeat_reports::exit::Exit::Broken, message))
+            }
+        }
+    }
+}
+
 /// What the batches of a drain told.
 #[derive(Default)]
 struct Told {
     drain: Drain,
+    ranges: Vec<BatchRanges>,
     skews: Vec<f64>,
     done: u64,
     failure: Option<String>,
@@ -130,14 +156,14 @@ impl Tally {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    fn into_drain(self: Arc<Self>) -> Result<Drain, Failure> {
+    fn into_told(self: Arc<Self>) -> Result<(Drain, Vec<BatchRanges>), Failure> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(failure) = told.failure.take() {
             return Err(Failure::new(downbeat_reports::exit::Exit::Broken, failure));
         }
         let mut drain = std::mem::take(&mut told.drain);
         drain.skew = median(&told.skews);
-        Ok(drain)
+        Ok((drain, std::mem::take(&mut told.ranges)))
     }
 }
 
@@ -165,6 +191,10 @@ impl Tally {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(failure) = &report.failure {
             told.failure.get_or_insert(failure.to_string());
+        }
+        if report.primed {
+            let batch = BatchKey { primed: true, index: report.index };
+            told.ranges.push(BatchRanges { batch, ranges: report.ranges.clone() });
         }
         if report.primed && report.index >= self.warm_up {
             let drain = &mut told.drain;

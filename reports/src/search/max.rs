@@ -3,6 +3,7 @@
 use super::{Interval, Rung, Stop, Tried};
 use crate::capacity::CostModel;
 use crate::quantity::{count, duration, percent, rate};
+use crate::stats::percentiles::median;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -51,6 +52,25 @@ pub struct MaxRecord {
     pub environment: BTreeMap<String, String>,
     /// How long it took.
     pub elapsed_ns: u64,
+    /// The command that runs it a fifth below, with all that was asked for.
+    #[serde(default)]
+    pub next: Option<String>,
+    /// Several searches whose trials took turns, the first among them; empty when there was one.
+    #[serde(default)]
+    pub repeats: Vec<Repeat>,
+}
+
+/// One of several searches.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// Its seed.
+    pub seed: u64,
+    /// What it found; `None` when it found no rate.
+    pub max: Option<Sustained>,
+    /// Its trials.
+    pub trials: u64,
+    /// Why it ended.
+    pub stop: Stop,
 }
 
 /// A sustained rate, records per second.
@@ -149,15 +169,45 @@ impl MaxRecord {
         if let Some(ceiling) = self.ceiling_per_s {
             let _ = writeln!(text, "         the generator proved {} into a null job", rate(ceiling));
         }
+        self.render_repeats(&mut text);
         self.render_knee(&mut text);
         for why in self.spoiled.iter().take(3) {
             let _ = writeln!(text, "repeated {why}");
         }
-        let next = self.max.map(|max| crate::quantity::rate_flag(0.8 * max.lower));
-        if let Some(flag) = next {
-            let _ = writeln!(text, "next     downbeat run {} --rate {flag}   (a fifth of headroom)", self.workload);
+        if let Some(command) = &self.next {
+            let _ = writeln!(text, "next     {command}   (a fifth of headroom)");
         }
         text
+    }
+
+    /// How far the rates of several searches lie apart: (highest − lowest) ÷ median. `None` with fewer than two rates.
+    pub fn spread(&self) -> Option<f64> {
+        let rates: Vec<f64> = self.repeats.iter().filter_map(|repeat| repeat.max).map(|max| max.rate_per_s).collect();
+        let (most, least) = (rates.iter().copied().reduce(f64::max)?, rates.iter().copied().reduce(f64::min)?);
+        (rates.len() > 1).then_some((most - least) / median(&rates)?)
+    }
+
+    fn render_repeats(&self, text: &mut String) {
+        for (number, repeat) in self.repeats.iter().enumerate() {
+            let found = repeat.max.map_or_else(
+                || "no rate".to_owned(),
+                |max| match max.upper {
+                    Some(upper) => format!("{} [{}, {}]", rate(max.rate_per_s), rate(max.lower), rate(upper)),
+                    None => format!("at least {}", rate(max.lower)),
+                },
+            );
+            let (trials, stop) = (repeat.trials, repeat.stop.words());
+            let _ = writeln!(text, "search {:>2} {found}, {trials} trials; {stop}", number + 1);
+        }
+        let without = self.repeats.iter().filter(|repeat| repeat.max.is_none()).count();
+        if let Some(spread) = self.spread() {
+            let found = self.repeats.len() - without;
+            let _ = writeln!(
+                text,
+                "in turns {found} searches found a rate, {without} none; (highest − lowest) ÷ median: {}",
+                percent(spread)
+            );
+        }
     }
 
     fn render_knee(&self, text: &mut String) {

@@ -47,6 +47,12 @@ pub struct TuneRecord {
     pub recommended: Option<usize>,
     /// How many times as good it is as today's: rate, 1 ÷ latency, or threads saved.
     pub gain: Option<Interval>,
+    /// The candidate that gains most, recommended or not; absent in records of before it was kept.
+    #[serde(default)]
+    pub challenger: Option<Challenger>,
+    /// The winner of the contest and today's setting at their pace; for the highest rate.
+    #[serde(default)]
+    pub check: Option<PacedCheck>,
     /// What the recommendation rests on.
     pub findings: Vec<String>,
     /// Highest rate by interval, predicted by the cost models.
@@ -98,10 +104,14 @@ pub struct Arm {
     pub name: String,
     /// What it changes against today's setting.
     pub changes: BTreeMap<String, String>,
-    /// Sustained rate (records per second), latency (nanoseconds) or threads, by the goal.
+    /// By the goal: rate that draining predicts (records per second; in records without [`Arm::unpaced_trials`] the sustained rate),
+    /// latency (nanoseconds) or threads.
     pub value: Option<Interval>,
     /// Paced trials.
     pub trials: u64,
+    /// Unpaced trials of the contest, those of the ranking not among them.
+    #[serde(default)]
+    pub unpaced_trials: u64,
     /// Trials by rate.
     pub rungs: Vec<Rung>,
     /// Whether it kept all limits; for a goal at a rate.
@@ -110,6 +120,34 @@ pub struct Arm {
     pub model: Option<CostModel>,
     /// Why it was given up.
     pub given_up: Option<String>,
+}
+
+/// The candidate that gains most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Challenger {
+    /// Which arm it is.
+    pub arm: usize,
+    /// How many times as good it is as today's setting, with an interval that holds for all candidates at once.
+    pub gain: Interval,
+}
+
+/// Pairs of paced trials of today's setting and the winner, at one rate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PacedCheck {
+    /// Which arm the winner is.
+    pub arm: usize,
+    /// The rate of all of them, records per second.
+    pub rate_per_s: f64,
+    /// Pairs.
+    pub pairs: u64,
+    /// Utilisation of today's setting ÷ that of the winner; `None` with fewer than two pairs.
+    pub gain: Option<Interval>,
+    /// Trials of the winner that kept their limits.
+    pub within: u64,
+    /// Those that did not.
+    pub exceeded: u64,
+    /// Why it does not confirm the winner; `None` when it does.
+    pub contradiction: Option<String>,
 }
 
 /// What one interval allows.
@@ -156,13 +194,52 @@ impl TuneRecord {
         let value = arm.value.as_ref().map_or_else(|| "nothing measured".to_owned(), |value| self.show_interval(value));
         if arm.changes.is_empty() {
             let tried = self.arms.len() - 1;
-            return format!("keep today's setting: {value}; none of {tried} candidates can be told to be better");
+            let why = self.challenge().map_or_else(
+                || format!("none of {tried} candidates can be told to be better"),
+                |challenge| format!("best challenger {challenge}"),
+            );
+            return format!("keep today's setting: {value}; {why}");
         }
         let changes: Vec<String> = arm.changes.iter().map(|(knob, value)| format!("{knob}={value}")).collect();
         let gain = self.gain.as_ref().map_or_else(String::new, |gain| {
             format!(", {} [{}, {}] against today's", gained(gain.estimate), gained(gain.lower), gained(gain.upper))
         });
         format!("set {}: {value}{gain}", changes.join(" "))
+    }
+
+    /// The best candidate's gain, and why it is not recommended when it is not. `None` when no candidate could be compared.
+    pub fn challenge(&self) -> Option<String> {
+        let Challenger { arm, gain } = self.challenger.as_ref()?;
+        let contradicted =
+            self.check.as_ref().filter(|check| check.arm == *arm).and_then(|check| check.contradiction.as_ref());
+        let why = match (self.recommended == Some(*arm), gain.lower > 1.0, contradicted) {
+            (true, _, _) => "",
+            (false, true, Some(why)) => &format!(": told unpaced, but {why}"),
+            (false, true, None) => ": not checked at its pace",
+            (false, false, _) => ": not told",
+        };
+        Some(format!("{} [{}, {}]{why}", gained(gain.estimate), gained(gain.lower), gained(gain.upper)))
+    }
+
+    /// The paced check in a sentence.
+    pub fn checked(&self) -> Option<String> {
+        let check = self.check.as_ref()?;
+        let busier = check.gain.as_ref().map_or_else(String::new, |gain| {
+            format!(", today's setting is {:.3} [{:.3}, {:.3}] times as busy", gain.estimate, gain.lower, gain.upper)
+        });
+        let trials = check.within + check.exceeded;
+        Some(format!(
+            "at {} in {} pairs{busier}; limits kept in {} of {trials}",
+            rate(check.rate_per_s),
+            check.pairs,
+            check.within
+        ))
+    }
+
+    /// When the command would refute the recommendation.
+    pub fn refuted_when(&self) -> &'static str {
+        let is_kept = self.recommended.and_then(|index| self.arms.get(index)).is_some_and(|arm| arm.changes.is_empty());
+        if is_kept && self.challenger.is_some() { "if this recommends a change" } else { "if this does not HOLD" }
     }
 
     /// The text for people.
@@ -174,7 +251,7 @@ impl TuneRecord {
             "         {} of {} settings tried in {} unpaced trials, {} paced trials, {}",
             self.ranking.iter().filter(|ranked| ranked.trials > 0).count(),
             count(self.cells),
-            count(self.unpaced_trials),
+            count(self.unpaced_trials + self.arms.iter().map(|arm| arm.unpaced_trials).sum::<u64>()),
             count(self.arms.iter().map(|arm| arm.trials).sum()),
             duration(self.elapsed_ns)
         );
@@ -198,7 +275,7 @@ impl TuneRecord {
             let _ = writeln!(text, "failed   {}", crate::inert::line(failure));
         }
         if let Some(command) = &self.refuted_by {
-            let _ = writeln!(text, "refuted  if this does not HOLD: {command}");
+            let _ = writeln!(text, "refuted  {}: {command}", self.refuted_when());
         }
         text
     }
@@ -217,13 +294,16 @@ impl TuneRecord {
                 None => "",
             };
             let changes: Vec<String> = arm.changes.iter().map(|(knob, value)| format!("{knob}={value}")).collect();
-            let trials = match arm.trials {
-                1 => "1 trial ".to_owned(),
-                trials => format!("{trials} trials"),
-            };
+            let trials = arm.trials_in_words();
             let given_up = arm.given_up.as_ref().map(|why| format!("   given up: {why}")).unwrap_or_default();
             let line = format!("{mark} {:<12} {value:<44} {trials} {holds}  {}{given_up}", arm.name, changes.join(" "));
             let _ = writeln!(text, "{}", line.trim_end());
+        }
+        if let Some(challenge) = self.challenge() {
+            let _ = writeln!(text, "best challenger {challenge}");
+        }
+        if let Some(checked) = self.checked() {
+            let _ = writeln!(text, "at its pace {checked}");
         }
     }
 
@@ -255,6 +335,17 @@ impl TuneRecord {
                 rate(point.today_per_s),
                 rate(point.recommended_per_s)
             );
+        }
+    }
+}
+
+impl Arm {
+    /// How often it was tried.
+    pub fn trials_in_words(&self) -> String {
+        match (self.unpaced_trials, self.trials) {
+            (0, 1) => "1 trial ".to_owned(),
+            (0, paced) => format!("{paced} trials"),
+            (unpaced, paced) => format!("{unpaced} unpaced, {paced} paced"),
         }
     }
 }

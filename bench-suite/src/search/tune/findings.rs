@@ -2,8 +2,10 @@
 
 use super::Task;
 use super::rank::Ranking;
-use crate::search::goal::Aim;
+use crate::run::command_line;
 use crate::settings::TrialSettings;
+use crate::source::Source;
+use downbeat_engine::settings::format_duration_ns;
 use downbeat_reports::capacity::{CapacityRecord, CostModel};
 use downbeat_reports::quantity::{duration, percent, rate_flag, signed_duration};
 use downbeat_reports::search::tune::{Arm, Frontier, TuneRecord};
@@ -17,9 +19,6 @@ const SKEW_MUCH: f64 = 1.5;
 const EXCHANGE_MUCH: f64 = 0.25;
 const IDLE_MUCH: f64 = 0.2;
 const ALLOCATOR_MUCH: f64 = 1.03;
-
-/// The rate that must hold if the recommendation is right: this share of the lower end of its interval.
-const REFUTING_SHARE: f64 = 0.95;
 
 /// Intervals of the frontier, as multiples of today's.
 const FRONTIER: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 5.0];
@@ -144,12 +143,31 @@ fn toml_string(value: &str) -> String {
     toml::Value::String(value.to_owned()).to_string()
 }
 
-/// The command whose result would refute the recommendation.
-pub(super) fn refuting(task: &Task<'_>, record: &TuneRecord, arm: &Arm, best: &Path) -> Option<String> {
-    let rate_per_s = match (task.goal.aim, &arm.value) {
-        (Aim::MaxRate, Some(value)) => REFUTING_SHARE * value.lower,
-        (Aim::MaxRate, None) => return None,
-        _ => task.goal.rate_per_s()?,
+/// The command whose result would refute the recommendation: the recommended setting at its rate, or another contest of today's setting
+/// with its best challenger, in twice the time.
+pub(super) fn refuting(task: &Task<'_>, record: &TuneRecord, source: &Source, best: &Path) -> Option<String> {
+    let recommended = record.arms.get(record.recommended?)?;
+    let mut words = match recommended.changes.is_empty() {
+        false => at_its_rate(task, record)?,
+        true => another_contest(task, record)?,
     };
-    Some(format!("downbeat run {} --config {} --rate {}", record.workload, best.display(), rate_flag(rate_per_s)))
+    words.splice(2..2, [record.workload.clone(), "--config".to_owned(), best.display().to_string()]);
+    words.extend(source.flags());
+    Some(command_line::quoted(&words))
+}
+
+fn at_its_rate(task: &Task<'_>, record: &TuneRecord) -> Option<Vec<String>> {
+    let rate_per_s = task.goal.rate_per_s().or(record.check.as_ref().map(|check| check.rate_per_s))?;
+    Some(vec!["downbeat".to_owned(), "run".to_owned(), "--rate".to_owned(), rate_flag(rate_per_s)])
+}
+
+fn another_contest(task: &Task<'_>, record: &TuneRecord) -> Option<Vec<String>> {
+    let challenger = record.arms.get(record.challenger.as_ref()?.arm)?;
+    let mut words = vec!["downbeat".to_owned(), "tune".to_owned(), "--goal".to_owned(), record.goal.clone()];
+    for (knob, value) in &challenger.changes {
+        words.extend(["--vary".to_owned(), format!("{knob}={},{value}", record.settings.get(knob)?)]);
+    }
+    let budget_ns = task.today.run.max_time_ns?;
+    words.extend(["--max-time".to_owned(), format_duration_ns(2 * budget_ns)]);
+    Some(words)
 }

@@ -25,7 +25,7 @@ const FIRST_LEAST: usize = 6;
 const SHARE: f64 = 0.3;
 
 /// but for small grids this many.
-const TRIALS_LEAST: usize = 16;
+const TRIALS_LEAST: usize = 14;
 
 /// Nothing counts as worse than the worst other by more than this, on the scale of the logarithm.
 const FLOOR: f64 = 1.0;
@@ -36,7 +36,7 @@ const WORTH: f64 = 0.002;
 /// Candidates that are looked at for each choice, at most.
 const LOOKED_AT: usize = 4_000;
 
-/// A change that is believed to bring less than this is left out of a candidate.
+/// A change that is believed to bring less than this is left out of every candidate.
 const NEGLIGIBLE: f64 = 0.004;
 
 /// What was learned from unpaced trials.
@@ -82,8 +82,8 @@ impl<'t> Ranking<'t> {
         let mut waiting = self.first_cells();
         waiting.reverse();
         let most = ((SHARE * self.task.grid.cells.len() as f64) as usize).max(TRIALS_LEAST);
-        while self.observations.len() + self.hopeless.len() < most {
-            let done = (self.observations.len() + self.hopeless.len()) as u64;
+        while self.trials() < most as u64 {
+            let done = self.trials();
             let each_ns = laboratory.elapsed_ns().checked_div(done).unwrap_or(TRIAL_NS);
             if laboratory.elapsed_ns() + each_ns > time_ns && done >= 2 {
                 break;
@@ -172,7 +172,7 @@ impl<'t> Ranking<'t> {
     }
 
     /// What the goal wants more of: records per second, or 1 ÷ latency in nanoseconds.
-    fn predicted(&self, model: &CostModel, interval_ns: u64) -> f64 {
+    pub(super) fn predicted(&self, model: &CostModel, interval_ns: u64) -> f64 {
         let interval = interval_ns as f64;
         match self.task.goal.aim {
             Aim::MaxRate | Aim::MinThreads { .. } => {
@@ -188,12 +188,10 @@ impl<'t> Ranking<'t> {
     }
 
     fn show(&self, log: f64) -> String {
-        let value = if super::more_is_better(self.task.goal.aim) || matches!(self.task.goal.aim, Aim::MinThreads { .. })
-        {
+        if !matches!(self.task.goal.aim, Aim::MinLatency { .. }) {
             return downbeat_reports::quantity::rate(log.exp());
-        } else {
-            1.0 / log.exp()
-        };
+        }
+        let value = 1.0 / log.exp();
         downbeat_reports::quantity::duration(value as u64)
     }
 
@@ -222,7 +220,22 @@ impl<'t> Ranking<'t> {
     }
 
     /// The same setting without the changes against today's that are believed to bring next to nothing.
-    pub(super) fn without_needless_changes(&self, cell: &Cell) -> Cell {
+    pub(super) fn without_negligible_changes(&self, cell: &Cell) -> Cell {
+        self.without_changes(cell, |_, _| NEGLIGIBLE)
+    }
+
+    /// The same setting without the changes of which the trials do not say whether they bring anything.
+    pub(super) fn without_doubtful_changes(&self, cell: &Cell) -> Cell {
+        self.without_changes(cell, |one, other| self.doubt(one, other).max(NEGLIGIBLE))
+    }
+
+    /// Standard deviation of the difference of two beliefs.
+    fn doubt(&self, one: &Cell, other: &Cell) -> f64 {
+        self.surrogate.as_ref().map_or(0.0, |surrogate| surrogate.deviation_between(&one.levels, &other.levels))
+    }
+
+    /// The same setting with changes taken back, the best remaining one first, for as long as that costs no more than `may_cost` says.
+    fn without_changes(&self, cell: &Cell, may_cost: impl Fn(&Cell, &Cell) -> f64) -> Cell {
         let (Some(today), Some(mut believed)) = (self.task.grid.base_cell(), self.belief(cell)) else {
             return cell.clone();
         };
@@ -237,7 +250,7 @@ impl<'t> Ranking<'t> {
             });
             let best = reverted.max_by(|one, other| one.0.total_cmp(&other.0));
             match best {
-                Some((belief, other)) if belief > believed - NEGLIGIBLE => {
+                Some((belief, other)) if belief > believed - may_cost(cell, &other) => {
                     believed = believed.max(belief);
                     simple = other;
                 }
@@ -262,10 +275,15 @@ impl<'t> Ranking<'t> {
         Some(CostModel { fixed_ns: model.fixed_ns * factor, per_record_ns: model.per_record_ns * factor })
     }
 
+    /// Unpaced trials so far, those that failed among them.
+    pub(super) fn trials(&self) -> u64 {
+        (self.observations.len() + self.hopeless.len()) as u64
+    }
+
     /// Fills the ranking into the record.
     pub(super) fn tell(&self, record: &mut TuneRecord) {
         let today = self.task.grid.base_cell();
-        record.unpaced_trials = (self.observations.len() + self.hopeless.len()) as u64;
+        record.unpaced_trials = self.trials();
         record.failures.clone_from(&self.failures);
         let ranked = self.by_belief().into_iter().filter(|cell| self.records.contains_key(cell)).map(|cell| {
             let belief = self.belief(&cell).unwrap_or_default();

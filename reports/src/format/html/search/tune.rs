@@ -29,7 +29,7 @@ pub(super) fn render(record: &TuneRecord) -> Markup {
             ul { @for finding in &record.findings { li { (text(finding)) } } }
             @if let Some(command) = &record.refuted_by {
                 h3 { "What would refute it" }
-                p.lead { "If this does not HOLD, the recommendation is wrong:" }
+                p.lead { "The recommendation is wrong " (record.refuted_when()) ":" }
                 pre { code { (text(command)) } }
             }
             (sentences("What was not tried", &record.not_tried))
@@ -80,12 +80,14 @@ fn arms(record: &TuneRecord) -> Markup {
                                     },
                                     None => { td.number { "–" } td.number { "–" } td {} },
                                 }
-                                td.number { (count(arm.trials)) }
+                                td.number { (arm.trials_in_words()) }
                                 td { (text(&state(arm))) @if record.recommended == Some(index) { " recommended" } }
                             }
                         }
                     }
                 } }
+                @if let Some(challenge) = record.challenge() { p { "Best challenger: " (text(&challenge)) "." } }
+                @if let Some(checked) = record.checked() { p { "At its pace: " (text(&checked)) "." } }
             }
         }
     }
