@@ -15,8 +15,9 @@ fn help_of_every_command() {
     let all = shown("--help");
     let listed = all.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let commands = listed.filter_map(|line| line.split_whitespace().next());
-    let help: Vec<String> =
-        commands.map(|command| format!("$ downbeat {command} --help\n{}", shown(&format!("{command} --help")))).collect();
+    let help: Vec<String> = commands
+        .map(|command| format!("$ downbeat {command} --help\n{}", shown(&format!("{command} --help"))))
+        .collect();
     insta::assert_snapshot!(format!("$ downbeat --help\n{all}\n{}", help.join("\n")));
 }
 

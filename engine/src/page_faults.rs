@@ -22,10 +22,7 @@ impl PageFaults {
 
     /// What was added since an earlier count.
     pub fn since(self, before: PageFaults) -> Self {
-        PageFaults {
-            minor: self.minor.saturating_sub(before.minor),
-            major: self.major.saturating_sub(before.major),
-        }
+        PageFaults { minor: self.minor.saturating_sub(before.minor), major: self.major.saturating_sub(before.major) }
     }
 }
 

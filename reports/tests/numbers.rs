@@ -37,7 +37,8 @@ const DURATIONS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s
 /// The numbers of a sentence; those inside names, such as `p99`, are none.
 fn numbers(sentence: &str) -> Vec<Number> {
     let text = sentence.replace(['\u{a0}', '('], " ");
-    let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_end_matches(['.', ',', ';', ')', ':'])).collect();
+    let words: Vec<&str> =
+        text.split_whitespace().map(|word| word.trim_end_matches(['.', ',', ';', ')', ':'])).collect();
     let units = ["ns", "µs", "ms", "s", "%", "rec/s"];
     let read = |(place, word): (usize, &&str)| {
         let value = word.replace(',', "").parse::<f64>().ok()?;
@@ -57,7 +58,9 @@ fn is_rounded(number: &Number, value: f64) -> bool {
         (shown - value).abs() <= 0.5001 * unit_in_last_place
     };
     match number.unit {
-        "%" => is_near(number.value, 100.0 * value, 2) || (100.0 * value - number.value).abs() <= 0.5001 && value >= 1.0,
+        "%" => {
+            is_near(number.value, 100.0 * value, 2) || (100.0 * value - number.value).abs() <= 0.5001 && value >= 1.0
+        }
         "" => number.value == value,
         "rec/s" => (number.value - value).abs() <= 0.5,
         unit => {
@@ -102,9 +105,16 @@ fn sayable(object: &Value, unit: &str) -> Vec<f64> {
             let shares = field(verdict, &["late_share", "late_share_at_least", "late_share_excluded", "utilisation"]);
             let measured = batches.len() as f64 * interval;
             let blocked = number(&integrity["blocked_ns"]).unwrap_or(0.0) / measured.max(1.0);
-            let records: f64 = object["batches"].as_array().unwrap().iter().filter(|batch| batch["warmup"] == false).filter_map(|batch| number(&batch["records"])).sum();
+            let records: f64 = object["batches"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|batch| batch["warmup"] == false)
+                .filter_map(|batch| number(&batch["records"]))
+                .sum();
             let late = number(&integrity["generator_late_records"]).unwrap_or(0.0) / records.max(1.0);
-            let late_of_all = number(&integrity["generator_late_records"]).unwrap_or(0.0) / number(&integrity["accepted"]).unwrap_or(1.0).max(1.0);
+            let late_of_all = number(&integrity["generator_late_records"]).unwrap_or(0.0)
+                / number(&integrity["accepted"]).unwrap_or(1.0).max(1.0);
             let mut phases: Vec<(String, f64)> = Vec::new();
             for (name, ns) in batches.iter().flat_map(|batch| batch["phases"].as_object().unwrap()) {
                 match phases.iter_mut().find(|(known, _)| known == name) {
@@ -118,9 +128,29 @@ fn sayable(object: &Value, unit: &str) -> Vec<f64> {
         }
         "" => {
             let counts = field(verdict, &["judged", "late"]);
-            let kept = field(integrity, &["lost", "doubled", "shed", "accepted", "wrong_batches", "checked_batches", "generator_late_records", "planned", "committed"]);
-            let planned = [number(&object["judging"]["planned_batches"]).unwrap(), number(&verdict["limits"]["judged_batches"]).unwrap()];
-            let indexes = object["batches"].as_array().unwrap().iter().filter(|batch| !batch["wrong"].is_null() || !batch["failure"].is_null());
+            let kept = field(
+                integrity,
+                &[
+                    "lost",
+                    "doubled",
+                    "shed",
+                    "accepted",
+                    "wrong_batches",
+                    "checked_batches",
+                    "generator_late_records",
+                    "planned",
+                    "committed",
+                ],
+            );
+            let planned = [
+                number(&object["judging"]["planned_batches"]).unwrap(),
+                number(&verdict["limits"]["judged_batches"]).unwrap(),
+            ];
+            let indexes = object["batches"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|batch| !batch["wrong"].is_null() || !batch["failure"].is_null());
             let indexes = indexes.filter_map(|batch| number(&batch["index"]));
             counts.into_iter().chain(kept).chain(planned).chain(indexes).collect()
         }
@@ -128,7 +158,8 @@ fn sayable(object: &Value, unit: &str) -> Vec<f64> {
             let names = ["p50", "p90", "p99", "p99_9", "max"];
             let percentiles = [field(&object["latency_ns"], &names), field(&object["total_delay_ns"], &names)].concat();
             let slope = field(&verdict["slope_ns_per_batch"], &["estimate", "low", "high"]);
-            let pauses = object["noise"]["hiccups"].as_array().unwrap().iter().filter_map(|pause| number(&pause["length_ns"]));
+            let pauses =
+                object["noise"]["hiccups"].as_array().unwrap().iter().filter_map(|pause| number(&pause["length_ns"]));
             let longest = pauses.fold(0.0, f64::max);
             let processing = median(batches.iter().filter_map(|batch| number(&batch["processing_ns"])).collect());
             let slope_limit = number(&verdict["limits"]["slope"]).unwrap() * interval;
@@ -150,13 +181,19 @@ fn every_number_of_the_verdict_is_one_of_the_json() {
         // What is quoted from the oracle or an error is no number of ours.
         let own = sentence.split("; batch ").next().unwrap();
         let (streaks, rest) = match own.split_once(" late streaks overlap") {
-            Some((before, after)) => (before.rsplit(", but ").next().unwrap(), format!("{} {after}", before.rsplit_once(", but ").unwrap().0)),
+            Some((before, after)) => (
+                before.rsplit(", but ").next().unwrap(),
+                format!("{} {after}", before.rsplit_once(", but ").unwrap().0),
+            ),
             None => ("", own.to_owned()),
         };
         assert!(streaks.is_empty() || numbers(streaks).len() == 2, "{streaks}");
         for number in numbers(&rest) {
             let known = sayable(&object, number.unit);
-            assert!(known.iter().any(|value| is_rounded(&number, *value)), "{name}: {number:?} of {sentence:?}: {known:?}");
+            assert!(
+                known.iter().any(|value| is_rounded(&number, *value)),
+                "{name}: {number:?} of {sentence:?}: {known:?}"
+            );
             checked += 1;
         }
     }
@@ -174,7 +211,10 @@ fn the_sentence_is_the_same_everywhere() {
         let object = object(&summary);
         let sentence = object["verdict"]["text"].as_str().unwrap();
         let text = words(&human::render(&summary, &Options::default()));
-        assert!(text.starts_with(&words(&format!("{} {sentence}", object["verdict"]["word"].as_str().unwrap()))), "{name}: {text}");
+        assert!(
+            text.starts_with(&words(&format!("{} {sentence}", object["verdict"]["word"].as_str().unwrap()))),
+            "{name}: {text}"
+        );
         let page = texts(&html::render(&summary));
         assert!(page.iter().any(|text| words(text) == words(sentence)), "{name}: {page:?}");
         let plain = markdown::render(&summary).replace(['\\', '\u{2060}'], "");
@@ -185,9 +225,12 @@ fn the_sentence_is_the_same_everywhere() {
 /// The four figures of the page with their names.
 fn figures(page: &str) -> Vec<(String, String)> {
     let (_, list) = page.split_once("<dl class=\"numbers\">").unwrap();
-    let parts: Vec<String> = list.split("</dl>").next().unwrap().split("<dt>").skip(1).map(|part| words(&texts(part).join(" "))).collect();
+    let parts: Vec<String> =
+        list.split("</dl>").next().unwrap().split("<dt>").skip(1).map(|part| words(&texts(part).join(" "))).collect();
     let names = ["Rate, planned", "Rate, measured", "End-to-end p50", "End-to-end p99", "Headroom"];
-    let named = |part: &String| names.iter().find_map(|name| Some(((*name).to_owned(), part.strip_prefix(name)?.trim().to_owned())));
+    let named = |part: &String| {
+        names.iter().find_map(|name| Some(((*name).to_owned(), part.strip_prefix(name)?.trim().to_owned())))
+    };
     parts.iter().map(|part| named(part).unwrap()).collect()
 }
 

@@ -11,6 +11,7 @@ use downbeat_reports::explain::pools::Pools;
 use downbeat_reports::explain::{Explanation, render_human};
 use downbeat_reports::format::{Options, hgrm, html, human, json};
 use downbeat_reports::gate::rule::judge;
+use downbeat_reports::inert;
 use downbeat_reports::record::TrialRecord;
 use downbeat_reports::summary::Summary;
 use serde_json::Value;
@@ -30,7 +31,9 @@ fn assert_same_page(plain: &str, hostile: &str, with: &str) {
     let attributes = |page: &str| -> Vec<String> {
         let all = tokenize(page).into_iter().flat_map(|tag| tag.attributes);
         // Files inside the page are compared as formats of their own.
-        let named = all.filter(|(name, value)| ["title", "aria-label", "id", "href"].contains(&name.as_str()) && !value.starts_with("data:"));
+        let named = all.filter(|(name, value)| {
+            ["title", "aria-label", "id", "href"].contains(&name.as_str()) && !value.starts_with("data:")
+        });
         named.map(|(_, value)| decoded(&value)).collect()
     };
     assert_same(&attributes(plain), &attributes(hostile), with);
@@ -54,13 +57,13 @@ fn without_spaces(text: &str) -> String {
 }
 
 fn assert_same_text(plain: &str, hostile: &str, with: &str) {
-    assert_same(&said(plain), &said(hostile), &without_spaces(with));
+    assert_same(&said(plain), &said(hostile), &without_spaces(&inert::line(with)));
 }
 
 #[test]
 fn pages_of_runs_say_what_was_meant() {
     let page = |record: &TrialRecord| html::render(&Summary::new(record, false).unwrap());
-    for (_, record) in examples::all() {
+    for record in [examples::not_judged(), examples::broken()] {
         let record = full(record);
         let plain = page(&poison(&record, HARMLESS));
         for with in HOSTILE {
@@ -78,9 +81,12 @@ fn sampled_page(with: &str) -> String {
 
 #[test]
 fn threads_and_functions_keep_their_names() {
-    let plain = sampled_page(HARMLESS);
     for with in HOSTILE {
-        assert_same_page(&plain, &sampled_page(with), with);
+        let said = texts(&sampled_page(with));
+        let starts = |text: &&String| {
+            forms(with).iter().any(|form| text.starts_with(&form.chars().take(150).collect::<String>()))
+        };
+        assert!(said.iter().filter(starts).count() >= 2, "{with:?} as a thread and as a function");
     }
 }
 
@@ -122,23 +128,21 @@ fn strings(value: &Value, found: &mut Vec<String>) {
 
 #[test]
 fn json_keeps_every_text_as_it_was() {
-    for (_, record) in examples::all() {
-        let record = full(record);
-        let texts = |with: &str| {
-            let text = json::render(&Summary::new(&poison(&record, with), false).unwrap());
-            let mut found = Vec::new();
-            strings(&serde_json::from_str(&text).unwrap(), &mut found);
-            found
-        };
-        let plain = texts(HARMLESS);
-        for with in HOSTILE {
-            let mut forms = forms(with);
-            forms.extend([with.to_owned(), with.replace(';', ",").trim_start().to_owned()]);
-            let hostile = texts(with);
-            assert_eq!(plain.len(), hostile.len(), "{with:?}");
-            for (one, other) in plain.iter().zip(&hostile) {
-                assert!(replaced_by_any(one, other, &forms), "{with:?}:\n  {one:?}\n  {other:?}");
-            }
+    let record = full(examples::broken());
+    let texts = |with: &str| {
+        let text = json::render(&Summary::new(&poison(&record, with), false).unwrap());
+        let mut found = Vec::new();
+        strings(&serde_json::from_str(&text).unwrap(), &mut found);
+        found
+    };
+    let plain = texts(HARMLESS);
+    for with in HOSTILE {
+        let mut forms = forms(with);
+        forms.extend([with.to_owned(), with.replace(';', ",").trim_start().to_owned()]);
+        let hostile = texts(with);
+        assert_eq!(plain.len(), hostile.len(), "{with:?}");
+        for (one, other) in plain.iter().zip(&hostile) {
+            assert!(replaced_by_any(one, other, &forms), "{with:?}:\n  {one:?}\n  {other:?}");
         }
     }
 }
@@ -186,7 +190,8 @@ fn comparisons_say_what_was_meant() {
 
 #[test]
 fn gates_say_what_was_meant() {
-    for (_, record, _) in gate_formats::examples() {
+    let with_everything = |name: &str| ["regressed", "disturbed"].contains(&name);
+    for (_, record, _) in gate_formats::examples().into_iter().filter(|(name, ..)| with_everything(name)) {
         let shown = |format: &str, with: &str| {
             let record = gate_formats::poison(&record, with);
             gate_formats::render(format, &record, &judge(&record))

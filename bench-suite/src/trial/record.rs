@@ -264,7 +264,11 @@ mod tests {
         let load = Load::for_trial(&spec, find_job("word-count").unwrap()).unwrap();
         let failure = Some(EngineError::Codec { codec: "x", problem: "y".into() });
         let failed = BatchReport { failure, ..report(1, 5, 9) };
-        let batches = [report(0, 0, 5), failed, report(2, 9, 12)].map(|report| Collected { report, during: During::default(), judged: true });
+        let batches = [report(0, 0, 5), failed, report(2, 9, 12)].map(|report| Collected {
+            report,
+            during: During::default(),
+            judged: true,
+        });
         let collection = Collection {
             batches: batches.into(),
             latency: latency::histogram(),

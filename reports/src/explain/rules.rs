@@ -177,15 +177,8 @@ impl<'r> Case<'r> {
     /// Worked longer than the median batch.
     fn work(&self) -> Vec<Cause> {
         let mut rest_ns = self.excess(|batch| batch.processing_ns);
-        let rules = [
-            Self::host,
-            Self::steal,
-            Self::output,
-            Self::skew,
-            Self::records,
-            Self::allocator,
-            Self::page_faults,
-        ];
+        let rules =
+            [Self::host, Self::steal, Self::output, Self::skew, Self::records, Self::allocator, Self::page_faults];
         let mut causes = Vec::new();
         for rule in rules {
             let Some(mut cause) = rule(self, rest_ns) else { continue };
