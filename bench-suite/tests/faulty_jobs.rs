@@ -137,13 +137,16 @@ fn dawdles(batch: u64) -> u64 {
 /// One key takes long, so its partition does nearly all the work. The second exchange changes no count.
 fn skews(lines: &DStream<Text>) -> DStream<Pair<Text, u64>> {
     static HAS_SLEPT: AtomicBool = AtomicBool::new(false);
-    let slow_key = |word, count| {
+    let pause = || {
         if is_slow_batch() && !HAS_SLEPT.swap(true, Relaxed) {
             std::thread::sleep(LONG);
         }
-        (word, count)
     };
-    word_counts(lines).map_to_pair::<Text, u64>(move |(word, count)| slow_key(word, count)).reduce_by_key(|a, b| a + b)
+    let counts = word_counts(lines).map_to_pair::<Text, u64>(move |(word, count)| {
+        pause();
+        (word, count)
+    });
+    counts.reduce_by_key(|a, b| a + b)
 }
 
 /// Each line of a batch allocates, so all workers do.
