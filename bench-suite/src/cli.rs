@@ -400,14 +400,18 @@ fn colour(matches: &ArgMatches) -> bool {
     match string(matches, "color").as_str() {
         "always" => true,
         "never" => false,
-        _ => std::io::stdout().is_terminal() && colour_is_welcome(),
+        _ => colour_is_welcome(std::io::stdout().is_terminal()),
     }
 }
 
-/// `NO_COLOR` and `TERM=dumb` say no.
-fn colour_is_welcome() -> bool {
+/// `NO_COLOR` says no, `CLICOLOR_FORCE` yes even where nobody reads on a terminal, `TERM=dumb` no.
+fn colour_is_welcome(is_terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    set("NO_COLOR").is_none() && set("TERM").is_none_or(|terminal| terminal != "dumb")
+    if set("NO_COLOR").is_some() {
+        return false;
+    }
+    let is_forced = set("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    is_forced || (is_terminal && set("TERM").is_none_or(|terminal| terminal != "dumb"))
 }
 
 fn string(matches: &ArgMatches, name: &str) -> String {

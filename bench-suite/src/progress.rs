@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const LIVE_PERIOD: Duration = Duration::from_millis(500);
 
 /// How often a plain line is written.
-const PLAIN_PERIOD: Duration = Duration::from_secs(15);
+const PLAIN_PERIOD: Duration = Duration::from_secs(30);
 
 /// Columns of the bar, which leaves room for the figures.
 const BAR: u64 = 8;

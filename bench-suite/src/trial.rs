@@ -6,6 +6,7 @@ mod capacity;
 mod collector;
 mod control;
 mod drain;
+mod during;
 #[cfg(test)]
 mod examples;
 mod integrity;

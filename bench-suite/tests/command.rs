@@ -4,6 +4,7 @@ use assert_cmd::cargo::CommandCargoExt;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 /// A directory of its own to run the command in.
 pub(crate) struct Place {
@@ -57,6 +58,10 @@ impl Place {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DOWNBEAT_")) {
             command.env_remove(name);
         }
+        // What the surroundings of the tests want of colour, width and progress is no part of them.
+        for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "CI"] {
+            command.env_remove(name);
+        }
         command.args(arguments.split_whitespace()).current_dir(self.directory.path());
         command
     }
@@ -80,6 +85,20 @@ impl Ended {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
+}
+
+/// Waits until something is there.
+pub(crate) fn until(what: &str, is_there: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_there() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what} did not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Sends a signal, `-INT` for example, to a process.
+pub(crate) fn signal(process: u32, name: &str) {
+    assert!(Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
 }
 
 /// A run that ends by a verdict, whatever this machine makes of it.

@@ -1,8 +1,7 @@
 //! Things that go wrong while it is measured: told by name, saved, never hung.
 
-use crate::command::{Ended, Place, TINY};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use crate::command::{Ended, Place, TINY, signal, until};
+use std::process::Stdio;
 
 fn faulty(place: &Place, job: &str) -> Ended {
     Ended::of(
@@ -45,20 +44,6 @@ fn a_trial_that_dies_is_told_with_its_evidence() {
     assert_eq!(ended.json()["verdict"]["word"], "BROKEN");
 }
 
-/// Waits until something is there.
-fn until(what: &str, is_there: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_there() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{what} did not come");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn signal(child: &Child, name: &str) {
-    let sent = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-}
-
 /// Starts a run that would take minutes, and sends it a signal once batches are judged.
 fn interrupted(place: &Place, name: &str) -> Ended {
     let flags = "--interval 20ms --rate 1k/s --ring 1MiB --warmup 2 --batches 10000 --no-profile --format json --out r";
@@ -68,7 +53,7 @@ fn interrupted(place: &Place, name: &str) -> Ended {
     until("the first judged batch", || {
         std::fs::read_to_string(&status).is_ok_and(|json| json.contains("\"measuring\""))
     });
-    signal(&child, name);
+    signal(child.id(), name);
     Ended::of(child.wait_with_output().unwrap())
 }
 

@@ -2,12 +2,14 @@
 
 mod allocators;
 mod answers;
+mod causes;
 mod cli;
 mod command;
 mod completions;
 mod doctor;
 mod faults;
 mod gates;
+mod goldens;
 mod init;
 mod overload;
 mod protocol;
@@ -16,3 +18,4 @@ mod runs;
 mod searches;
 mod sending;
 mod stored;
+mod terminals;

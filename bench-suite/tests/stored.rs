@@ -1,15 +1,15 @@
 //! Stored results shown again: explained, compared, and in every format; of runs and of searches. Nothing is measured.
 
-use crate::command::{Ended, Place, TINY};
+use crate::command::{Ended, Place};
 use std::path::{Path, PathBuf};
 
 /// Results that are kept in the repository.
-fn recorded(name: &str) -> PathBuf {
+pub(crate) fn recorded(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/recorded").join(name)
 }
 
 /// The command over a recorded result, `@name` standing for it.
-fn run(arguments: &str) -> Ended {
+pub(crate) fn run(arguments: &str) -> Ended {
     let place = Place::new();
     let words = arguments.split(' ').map(|word| match word.strip_prefix('@') {
         Some(name) => recorded(name).display().to_string(),
@@ -110,28 +110,4 @@ fn searches_are_shown_again_and_refuse_formats_of_runs() {
     place.write("sweep.json", br#"{"schema":99}"#);
     let ended = place.run("report sweep.json --format html");
     assert!(ended.code == 7 && ended.stderr.contains("schema 99"), "{ended:?}");
-}
-
-/// The output sleeps 300 ms inside batch 15, fifteen times the interval: it is named, and those behind it are its victims.
-#[test]
-fn a_planted_slow_output_is_named_and_its_victims_lead_to_it() {
-    let place = Place::new();
-    let ended = Ended::of(
-        place
-            .example("faulty_jobs", &format!("run dawdles {TINY} --no-profile --out r --format json"))
-            .output()
-            .unwrap(),
-    );
-    assert!(!ended.stdout.is_empty(), "{ended:?}");
-    let cause = |batch: u64| {
-        let json = place.run(&format!("explain r --batch {batch} --format json")).json();
-        json["causes"][0].clone()
-    };
-    let slow = cause(15);
-    assert_eq!(slow["kind"], "output", "{slow}");
-    assert!(slow["share"].as_f64().unwrap() > 0.5, "{slow}");
-    let victim = cause(17);
-    assert_eq!((victim["kind"].as_str(), victim["head"].as_u64()), (Some("backlog"), Some(15)), "{victim}");
-    let page = std::fs::read_to_string(place.path("r/report.html")).unwrap();
-    assert!(page.contains("<details class=\"batch\" id=\"batch-15\">"));
 }

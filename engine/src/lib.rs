@@ -27,6 +27,7 @@ pub mod error;
 pub mod exchange;
 pub mod metrics;
 pub mod object_file;
+pub mod page_faults;
 pub mod record;
 mod schedule;
 #[cfg(all(test, shuttle))]

@@ -28,6 +28,8 @@ pub enum Kind {
     Generator,
     /// The host stood still.
     Host,
+    /// The hypervisor gave the host's cores to others.
+    Steal,
     /// One task was much longer than the others.
     Skew,
     /// An output or the commit was slow.
@@ -36,6 +38,8 @@ pub enum Kind {
     Records,
     /// Many more allocations than usual.
     Allocator,
+    /// Memory was touched for the first time, or had to be read from a disk.
+    PageFaults,
     /// A stage took much longer, for no recorded reason.
     Stage,
     /// No rule explains it.
@@ -51,10 +55,12 @@ impl Kind {
             Kind::Submission => "submission",
             Kind::Generator => "generator",
             Kind::Host => "host",
+            Kind::Steal => "steal",
             Kind::Skew => "skew",
             Kind::Output => "output",
             Kind::Records => "records",
             Kind::Allocator => "allocator",
+            Kind::PageFaults => "page-faults",
             Kind::Stage => "stage",
             Kind::Unknown => "unknown",
         }
@@ -66,10 +72,12 @@ impl Kind {
             Kind::Backlog => Some("explain the batch at the head of the streak: the others are its victims"),
             Kind::Generator => Some("lower --rate, or send from another machine: downbeat load"),
             Kind::Host => Some("run on a quieter host; the job is not why"),
+            Kind::Steal => Some("run on a host that shares its cores with nobody; the job is not why"),
             Kind::Skew => Some("spread the key, combine before the exchange, or take more partitions"),
             Kind::Output => Some("write in bulk, or to something faster"),
             Kind::Records => Some("limit the rate (--max-rate, --backpressure), or leave headroom for bursts"),
             Kind::Allocator => Some("compare --allocator and --records; the flamegraph names who allocates"),
+            Kind::PageFaults => Some("reuse memory instead of new; let the allocator keep what is freed (--allocator)"),
             Kind::Stage => Some("the flamegraph names the functions of the stage"),
             Kind::Start | Kind::Submission | Kind::Unknown => None,
         }

@@ -192,6 +192,18 @@ pub struct BatchRecord {
     pub allocations: Option<u64>,
     /// Their bytes.
     pub allocated_bytes: Option<u64>,
+    /// Page faults of the process, minor and major, since the batch before was done. `None` when not known.
+    #[serde(default)]
+    pub page_faults: Option<u64>,
+    /// Those of them for which the kernel had to read from a disk.
+    #[serde(default)]
+    pub major_page_faults: Option<u64>,
+    /// CPU time, of all cores together, that the hypervisor gave to others since the batch before was done. `None` when not known.
+    #[serde(default)]
+    pub stolen_ns: Option<u64>,
+    /// How late the generator was with the batch's records at most, blocked time excluded. `None` when not known.
+    #[serde(default)]
+    pub generator_lag_ns: Option<u64>,
     /// Why the batch failed, with the name of the operation.
     pub failure: Option<String>,
     /// What the oracle says is wrong with its answer.

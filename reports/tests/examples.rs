@@ -102,6 +102,11 @@ pub fn samples() -> Samples {
 
 /// The same with that name for one of the functions.
 pub fn samples_with(function: &str) -> Samples {
+    samples_of("db-worker-0", function)
+}
+
+/// The same with that name for one of the threads, too.
+pub fn samples_of(thread: &str, function: &str) -> Samples {
     let stack = |thread: &str, rest: &str| format!("{thread};downbeat_engine::schedule::pool::run;{rest}");
     let seen = |batch: Option<u64>, stage: &str, stacks: &[(usize, u64)]| Seen {
         batch,
@@ -112,7 +117,7 @@ pub fn samples_with(function: &str) -> Samples {
         schema: samples::SCHEMA,
         run: "20260121-0950-c2d4".to_owned(),
         stacks: vec![
-            stack("db-worker-0", function),
+            stack(thread, function),
             stack("db-worker-1", &format!("{function};core::str::pattern::find")),
             stack("db-worker-1", "downbeat_engine::exchange::table::Table<K,V>::probe"),
             stack("db-jobs-0", "memcpy"),
@@ -178,6 +183,10 @@ pub fn batch(index: u64, wait_ns: u64, processing_ns: u64) -> BatchRecord {
         rate_limit_per_s: None,
         allocations: Some(1_204),
         allocated_bytes: Some(4_812_000),
+        page_faults: Some(14),
+        major_page_faults: Some(0),
+        stolen_ns: Some(0),
+        generator_lag_ns: Some(210_000),
         failure: None,
         wrong: None,
     }

@@ -50,7 +50,7 @@ fn disturbed(block: &mut Block, up_to: u64) {
     }
 }
 
-fn examples() -> Vec<(&'static str, GateRecord, Judgement)> {
+pub(crate) fn examples() -> Vec<(&'static str, GateRecord, Judgement)> {
     let same = |_: &mut Host| {};
     let plain = |_: &mut GateRecord| {};
     let untouched = |_: &mut Block| {};
@@ -116,7 +116,7 @@ fn examples() -> Vec<(&'static str, GateRecord, Judgement)> {
     made.into_iter().map(|(name, (record, judgement))| (name, record, judgement)).collect()
 }
 
-fn render(format: &str, record: &GateRecord, judgement: &Judgement) -> String {
+pub(crate) fn render(format: &str, record: &GateRecord, judgement: &Judgement) -> String {
     let options = Options { colour: false, report: Some("results/20261123-1033-9af3/report.html".to_owned()) };
     (find(format).unwrap().render)(record, judgement, &options)
 }
@@ -278,7 +278,7 @@ fn a_page_shows_where_a_slower_head_spends_more_or_why_it_cannot() {
 }
 
 /// The record with this text in every string from outside that is no name of a thing in it.
-fn poison(record: &GateRecord, with: &str) -> GateRecord {
+pub(crate) fn poison(record: &GateRecord, with: &str) -> GateRecord {
     let text = || with.to_owned();
     let mut poisoned = record.clone();
     for build in [&mut poisoned.base, &mut poisoned.head] {

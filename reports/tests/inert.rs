@@ -4,6 +4,8 @@
 use crate::examples;
 use crate::hostile::{full, poison};
 use crate::payloads::{HARMLESS, HOSTILE};
+use crate::replaced::replaced;
+use crate::tags::decoded;
 use downbeat_reports::compare::{Comparison, render_markdown};
 use downbeat_reports::format::{FORMATS, Options, csv, find, github, junit, markdown, ndjson};
 use downbeat_reports::inert;
@@ -24,11 +26,6 @@ fn pairs(format: fn(&Summary<'_>) -> String, mut compare: impl FnMut(&str, &str,
             compare(&plain, &render(format, &poison(&record, with)), with);
         }
     }
-}
-
-/// Whether the hostile text is the harmless one with the payload in its place, unless either was cut.
-fn replaced(plain: &str, hostile: &str, with: &str) -> bool {
-    plain.contains('…') || hostile.contains('…') || hostile == plain.replace(HARMLESS, with)
 }
 
 /// Cells of a table by RFC 4180.
@@ -109,11 +106,6 @@ fn attributes_of(mut text: &str) -> Vec<(String, String)> {
     }
     assert!(text.trim().is_empty(), "{text:?}");
     found
-}
-
-fn decoded(value: &str) -> String {
-    let named = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'")];
-    named.iter().fold(value.to_owned(), |text, (name, c)| text.replace(name, c)).replace("&amp;", "&")
 }
 
 #[test]

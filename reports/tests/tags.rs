@@ -1,4 +1,4 @@
-//! A small tokenizer of HTML tags for tests: the elements of a page in order, with the names of their attributes.
+//! A small tokenizer of HTML for tests: the elements of a page in order, with their attributes, and what the page says.
 
 /// An opening or closing tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,25 +9,62 @@ pub(crate) struct Tag {
     pub(crate) attributes: Vec<(String, String)>,
 }
 
-/// The tags of a page, in order. Text between them is skipped; the content of `style`, `script` and `title` of the page is text.
+/// A tag, or the text up to the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Tag(Tag),
+    Text(String),
+}
+
+/// The tags of a page, in order.
 pub(crate) fn tokenize(page: &str) -> Vec<Tag> {
-    let mut tags = Vec::new();
-    let mut rest = page;
-    while let Some(open) = rest.find('<') {
-        rest = &rest[open + 1..];
-        let starts_tag = rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!');
-        if !starts_tag {
-            continue;
+    let tags = pieces(page).into_iter().filter_map(|piece| match piece {
+        Piece::Tag(tag) => Some(tag),
+        Piece::Text(_) => None,
+    });
+    tags.collect()
+}
+
+/// What a page says, text by text, decoded. Labels inside plots are left out: whether they are drawn depends on their width.
+pub(crate) fn texts(page: &str) -> Vec<String> {
+    let (mut texts, mut is_label) = (Vec::new(), false);
+    for piece in pieces(page) {
+        match piece {
+            Piece::Tag(tag) if tag.name.ends_with("text") => is_label = tag.name == "text",
+            Piece::Text(text) if !is_label && !text.trim().is_empty() => texts.push(decoded(&text)),
+            _ => {}
         }
-        let (tag, after) = tag(rest);
+    }
+    texts
+}
+
+/// Characters by their names, `&amp;` last.
+pub(crate) fn decoded(text: &str) -> String {
+    let named = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'")];
+    named.iter().fold(text.to_owned(), |text, (name, c)| text.replace(name, c)).replace("&amp;", "&")
+}
+
+/// Tags and texts, in order; the content of `style` and `script` is neither.
+fn pieces(page: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut rest = page;
+    while let Some(open) = next_tag(rest) {
+        pieces.push(Piece::Text(rest[..open].to_owned()));
+        let (tag, after) = tag(&rest[open + 1..]);
         rest = after;
         if tag.name == "style" || tag.name == "script" {
             let end = format!("</{}", tag.name);
             rest = rest.find(&end).map_or("", |at| &rest[at..]);
         }
-        tags.push(tag);
+        pieces.push(Piece::Tag(tag));
     }
-    tags
+    pieces.push(Piece::Text(rest.to_owned()));
+    pieces
+}
+
+fn next_tag(text: &str) -> Option<usize> {
+    let starts_tag = |after: &str| after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!');
+    text.match_indices('<').map(|(at, _)| at).find(|at| starts_tag(&text[at + 1..]))
 }
 
 fn tag(text: &str) -> (Tag, &str) {

@@ -1,5 +1,6 @@
 //! What the engine tells about each batch, kept: which ones are judged, the latencies of their records, and when the trial is complete.
 
+use super::during::{Counters, During};
 use super::latency;
 use crate::machine;
 use crate::plan::Length;
@@ -29,6 +30,8 @@ pub(super) struct Mark {
 pub(super) struct Collected {
     /// What the engine told; its stamps are in the histogram already and left out here.
     pub(super) report: BatchReport,
+    /// What was counted since the batch before was done.
+    pub(super) during: During,
     /// Whether it is judged.
     pub(super) judged: bool,
 }
@@ -62,7 +65,7 @@ const ROOM_MOST: u64 = 1 << 20;
 struct State {
     collection: Collection,
     /// Batches that were done before an earlier one, which concurrent jobs make possible; by whether they are live, then index.
-    early: BTreeMap<(bool, u64), BatchReport>,
+    early: BTreeMap<(bool, u64), (BatchReport, During)>,
     primed_taken: u64,
     live_taken: u64,
     /// No record has come yet, and the source decides when it begins.
@@ -71,6 +74,7 @@ struct State {
     judged: u64,
     failed: bool,
     status: Status,
+    counters: Counters,
 }
 
 /// Listens to the engine.
@@ -98,6 +102,7 @@ impl Collector {
             judged: 0,
             failed: false,
             status,
+            counters: Counters::new(interval_ns),
         };
         let (state, changed) = (Mutex::new(state), Condvar::new());
         Collector { length, interval_ns, state, changed }
@@ -146,7 +151,7 @@ impl Collector {
     pub(super) fn take(&self) -> Collection {
         let mut state = self.lock();
         // The batch that these were waiting for was given up.
-        std::mem::take(&mut state.early).into_values().for_each(|report| self.take_in(&mut state, report));
+        std::mem::take(&mut state.early).into_values().for_each(|done| self.take_in(&mut state, done));
         std::mem::replace(&mut state.collection, Collection::with_room(0))
     }
 
@@ -198,7 +203,7 @@ fn mark(at_ns: u64) -> Mark {
 
 impl State {
     /// The batch whose turn it is, if it is done.
-    fn next(&mut self) -> Option<BatchReport> {
+    fn next(&mut self) -> Option<(BatchReport, During)> {
         let entry = self.early.first_entry()?;
         let taken = if entry.key().0 { &mut self.live_taken } else { &mut self.primed_taken };
         if entry.key().1 != *taken {
@@ -211,7 +216,7 @@ impl State {
 
 impl Collector {
     /// Takes in a batch; they come in order.
-    fn take_in(&self, state: &mut State, mut report: BatchReport) {
+    fn take_in(&self, state: &mut State, (mut report, during): (BatchReport, During)) {
         let judged = !report.primed && self.live(state, &report);
         if report.primed {
             state.status.stage = Stage::Priming;
@@ -220,7 +225,7 @@ impl Collector {
         state.status.total_delay_ns = report.done_ns.saturating_sub(report.due_ns);
         state.status.backlog = report.queue_depth;
         report.stamps = Vec::new();
-        state.collection.batches.push(Collected { report, judged });
+        state.collection.batches.push(Collected { report, during, judged });
     }
 }
 
@@ -228,9 +233,10 @@ impl BatchListener for Collector {
     fn batch_completed(&self, report: &BatchReport) {
         let mut state = self.lock();
         state.failed |= report.failure.is_some();
-        state.early.insert((!report.primed, report.index), report.clone());
-        while let Some(report) = state.next() {
-            self.take_in(&mut state, report);
+        let during = state.counters.read();
+        state.early.insert((!report.primed, report.index), (report.clone(), during));
+        while let Some(done) = state.next() {
+            self.take_in(&mut state, done);
         }
         drop(state);
         self.changed.notify_all();

@@ -83,10 +83,11 @@ impl Walked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trial::during::During;
     use crate::trial::examples::report;
 
     fn batch(index: u64, first_sequence: u64, end_sequence: u64) -> Collected {
-        Collected { report: report(index, first_sequence, end_sequence), judged: true }
+        Collected { report: report(index, first_sequence, end_sequence), during: During::default(), judged: true }
     }
 
     #[test]

@@ -101,6 +101,7 @@ pub(super) fn measure(
         spec,
         load: &load,
         generator: built.generator.as_ref().map(GeneratorStats::summary),
+        lags_ns: built.generator.as_ref().map(GeneratorStats::batch_lags_ns).unwrap_or_default(),
         ceiling_per_s,
         collection,
         stopped,

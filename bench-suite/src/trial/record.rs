@@ -33,6 +33,8 @@ pub(super) struct Evidence<'t> {
     pub(super) sampling: Sampling,
     /// What the generator tells about itself.
     pub(super) generator: Option<GeneratorSummary>,
+    /// How late it was in each live batch; empty where the load comes from outside.
+    pub(super) lags_ns: Vec<Option<u64>>,
     /// Records per second that it can send into a job that does nothing; of a user's file, that it can hand over alone.
     pub(super) ceiling_per_s: Option<f64>,
     /// What the oracle found.
@@ -109,7 +111,8 @@ impl Evidence<'_> {
         let live = self.collection.batches.iter().filter(|batch| !batch.report.primed);
         live.map(|batch| {
             let wrong = self.checked.of_live_batch(batch.report.index);
-            batch_record(batch, interval_ns, wrong)
+            let lag_ns = usize::try_from(batch.report.index).ok().and_then(|index| self.lags_ns.get(index)).copied();
+            BatchRecord { generator_lag_ns: lag_ns.flatten(), ..batch_record(batch, interval_ns, wrong) }
         })
         .collect()
     }
@@ -207,6 +210,10 @@ fn batch_record(batch: &Collected, interval_ns: u64, wrong: Option<String>) -> B
         rate_limit_per_s: report.rate_limit_per_s,
         allocations: report.allocations,
         allocated_bytes: report.allocated_bytes,
+        page_faults: Some(batch.during.page_faults.minor + batch.during.page_faults.major),
+        major_page_faults: Some(batch.during.page_faults.major),
+        stolen_ns: batch.during.stolen_ns,
+        generator_lag_ns: None,
         failure: report.failure.as_ref().map(ToString::to_string),
         wrong,
     }
@@ -222,6 +229,7 @@ mod tests {
     use crate::plan::{Mode, PROTOCOL};
     use crate::settings::TrialSettings;
     use crate::source::Source;
+    use crate::trial::during::During;
     use crate::trial::examples::report;
     use crate::trial::latency;
     use downbeat_engine::EngineError;
@@ -256,7 +264,11 @@ mod tests {
         let load = Load::for_trial(&spec, find_job("word-count").unwrap()).unwrap();
         let failure = Some(EngineError::Codec { codec: "x", problem: "y".into() });
         let failed = BatchReport { failure, ..report(1, 5, 9) };
-        let batches = [report(0, 0, 5), failed, report(2, 9, 12)].map(|report| Collected { report, judged: true });
+        let batches = [report(0, 0, 5), failed, report(2, 9, 12)].map(|report| Collected {
+            report,
+            during: During::default(),
+            judged: true,
+        });
         let collection = Collection {
             batches: batches.into(),
             latency: latency::histogram(),
@@ -271,6 +283,7 @@ mod tests {
             noise: NoiseReading::default(),
             sampling: Sampling::default(),
             generator: None,
+            lags_ns: Vec::new(),
             ceiling_per_s: None,
             checked: Checked::default(),
             interrupted: false,

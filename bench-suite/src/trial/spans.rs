@@ -105,6 +105,7 @@ pub(super) fn join(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trial::during::During;
     use crate::trial::examples::report;
     use crate::trial::sampler::Sample;
     use downbeat_engine::metrics::BatchReport;
@@ -112,11 +113,11 @@ mod tests {
     fn batch(index: u64, started_ns: u64, milestones: &[(Stage, u64)]) -> Collected {
         let done_ns = milestones.last().unwrap().1;
         let report = BatchReport { started_ns, done_ns, milestones: milestones.to_vec(), ..report(index, 0, 1) };
-        Collected { report, judged: true }
+        Collected { report, during: During::default(), judged: true }
     }
 
     fn primed(batch: Collected) -> Collected {
-        Collected { report: BatchReport { primed: true, ..batch.report }, judged: false }
+        Collected { report: BatchReport { primed: true, ..batch.report }, judged: false, ..batch }
     }
 
     #[test]

@@ -24,6 +24,21 @@ const ALLOCATIONS_FACTOR: f64 = 2.0;
 /// Fewer allocations than this in one batch cost too little to explain anything.
 const FEWEST_ALLOCATIONS: u64 = 1_000;
 
+/// So many times the page faults per record of the median batch stand out.
+const FAULTS_FACTOR: f64 = 2.0;
+
+/// Fewer page faults than this in one batch cost too little to explain anything; of major ones each counts.
+const FEWEST_FAULTS: u64 = 1_000;
+
+/// What a page fault takes at most: the kernel clears a page, and under a hypervisor finds one.
+const MINOR_FAULT_NS: u64 = 10_000;
+
+/// What one takes at most for which the kernel reads from a disk.
+const MAJOR_FAULT_NS: u64 = 10_000_000;
+
+/// The kernel counts stolen time in ticks of this length.
+const STEAL_TICK_NS: u64 = 10_000_000;
+
 /// Stages whose time is that of outputs.
 const OUTPUTS: [&str; 2] = ["output", "commit"];
 
@@ -86,16 +101,26 @@ impl<'r> Case<'r> {
         let mut causes = vec![Cause::new(Kind::Host, paused_ns, format!("host paused {}", duration(paused_ns)))];
         let rest_ns = excess_ns - paused_ns;
         let late = duration(batch.generation_delay_ns);
-        let lag_ns = self.record.integrity.generator_lag_ns.max;
         // A batch waits for its records: a sender that late explains the delay.
+        let lag_ns = self.generator_lag_ns();
         causes.push(match lag_ns.saturating_mul(2) >= rest_ns {
-            true => {
-                let text = format!("generator up to {} behind; submitted {late} after due", duration(lag_ns));
-                Cause::new(Kind::Generator, rest_ns, text)
-            }
+            true => Cause::new(Kind::Generator, rest_ns, format!("{}; submitted {late} after due", self.sender_late())),
             false => Cause::new(Kind::Submission, rest_ns, format!("submitted {late} after due")),
         });
         causes
+    }
+
+    /// Of the batch itself; records of older builds know only the largest of the whole trial.
+    fn generator_lag_ns(&self) -> u64 {
+        self.batch.generator_lag_ns.unwrap_or(self.record.integrity.generator_lag_ns.max)
+    }
+
+    fn sender_late(&self) -> String {
+        let behind = duration(self.generator_lag_ns());
+        match self.batch.generator_lag_ns {
+            Some(_) => format!("generator {behind} behind"),
+            None => format!("generator up to {behind} behind in the whole trial"),
+        }
     }
 
     /// Whether it could not be submitted when it was due, because others waited still.
@@ -133,20 +158,27 @@ impl<'r> Case<'r> {
             text.push_str(&format!("; the median batch takes {usual} of a {interval} interval"));
             return Some(Cause { head: Some(head.index), ..Cause::new(Kind::Backlog, excess_ns, text) });
         }
-        let why = Case { record: self.record, batch: head, median: self.median }.work();
-        let why =
-            why.into_iter().filter(|cause| cause.ns > 0 && cause.kind != Kind::Unknown).max_by_key(|cause| cause.ns);
-        let is_slow = head.processing_ns > interval_ns;
-        if let Some(why) = why.filter(|_| is_slow) {
+        if let Some(why) = (Case { record: self.record, batch: head, median: self.median }).own_cause() {
             text.push_str(&format!(" ({})", why.text));
         }
         Some(Cause { head: Some(head.index), ..Cause::new(Kind::Backlog, excess_ns, text) })
     }
 
+    /// Of a batch that kept others waiting because it came or took longer than an interval: its cause that explains most.
+    fn own_cause(&self) -> Option<Cause> {
+        let busy_ns = self.batch.generation_delay_ns.saturating_add(self.batch.processing_ns);
+        if busy_ns <= self.record.judging.interval_ns {
+            return None;
+        }
+        let causes = self.submitted().into_iter().chain(self.work());
+        causes.filter(|cause| cause.ns > 0 && cause.kind != Kind::Unknown).max_by_key(|cause| cause.ns)
+    }
+
     /// Worked longer than the median batch.
     fn work(&self) -> Vec<Cause> {
         let mut rest_ns = self.excess(|batch| batch.processing_ns);
-        let rules = [Self::host, Self::output, Self::skew, Self::records, Self::allocator];
+        let rules =
+            [Self::host, Self::steal, Self::output, Self::skew, Self::records, Self::allocator, Self::page_faults];
         let mut causes = Vec::new();
         for rule in rules {
             let Some(mut cause) = rule(self, rest_ns) else { continue };
@@ -159,10 +191,27 @@ impl<'r> Case<'r> {
     }
 
     fn host(&self, _: u64) -> Option<Cause> {
+        let paused_ns = self.paused_at_work_ns();
+        (paused_ns > 0).then(|| Cause::new(Kind::Host, paused_ns, format!("host paused {}", duration(paused_ns))))
+    }
+
+    fn paused_at_work_ns(&self) -> u64 {
         let batch = self.batch;
         let done_ns = batch.due_ns.saturating_add(batch.total_delay_ns);
-        let paused_ns = self.paused_ns(done_ns.saturating_sub(batch.processing_ns), done_ns);
-        (paused_ns > 0).then(|| Cause::new(Kind::Host, paused_ns, format!("host paused {}", duration(paused_ns))))
+        self.paused_ns(done_ns.saturating_sub(batch.processing_ns), done_ns)
+    }
+
+    /// Time that the hypervisor gave to others, of all cores together: whether the batch waited for it nobody knows. A pause is counted
+    /// there, too.
+    fn steal(&self, _: u64) -> Option<Cause> {
+        let stolen_ns = self.batch.stolen_ns?;
+        let usual_ns = self.usual(|batch| batch.stolen_ns.unwrap_or(0));
+        let excess_ns = stolen_ns.saturating_sub(usual_ns).saturating_sub(self.paused_at_work_ns());
+        if excess_ns < STEAL_TICK_NS {
+            return None;
+        }
+        let text = format!("host stole {} of CPU time, {} in the median", duration(stolen_ns), duration(usual_ns));
+        Some(Cause { at_most: true, ..Cause::new(Kind::Steal, excess_ns, text) })
     }
 
     /// Time in [from, to) in which a thread that only sleeps could not wake up.
@@ -210,6 +259,23 @@ impl<'r> Case<'r> {
         }
         let text = format!("allocator: {} allocations, {factor:.1}× the median", count(allocations));
         Some(Cause { at_most: true, ..Cause::new(Kind::Allocator, rest_ns, text) })
+    }
+
+    /// What faults cost is not measured: at most what the most expensive ones do.
+    fn page_faults(&self, _: u64) -> Option<Cause> {
+        let (median, faults) = (self.median?, self.batch.page_faults?);
+        let per_record = |count: u64, batch: &BatchRecord| count as f64 / batch.records.max(1) as f64;
+        let usual = median.page_faults?;
+        let factor = per_record(faults, self.batch) / per_record(usual.max(1), median);
+        let major = self.excess(|batch| batch.major_page_faults.unwrap_or(0));
+        if factor < FAULTS_FACTOR || (faults < FEWEST_FAULTS && major == 0) {
+            return None;
+        }
+        let minor_ns = faults.saturating_sub(usual).saturating_sub(major).saturating_mul(MINOR_FAULT_NS);
+        let most_ns = minor_ns.saturating_add(major.saturating_mul(MAJOR_FAULT_NS));
+        let read = if major > 0 { format!(", {} of them read from a disk", count(major)) } else { String::new() };
+        let text = format!("{} page faults, {factor:.1}× the median{read}", count(faults));
+        Some(Cause { at_most: true, ..Cause::new(Kind::PageFaults, most_ns, text) })
     }
 
     /// What nothing else explains: the stage that grew most if it stands out, and otherwise nobody knows.
@@ -409,11 +475,60 @@ mod tests {
         let mut record = holds();
         assert_eq!(first(record.clone(), late.clone()).2, "submitted 150 ms after due");
         record.integrity.generator_lag_ns.max = 140 * MS;
+        assert_eq!(first(record.clone(), late.clone()).0, Kind::Submission, "another batch's sender is no excuse");
+        late.generator_lag_ns = Some(140 * MS);
+        let (kind, _, text) = first(record.clone(), late.clone());
+        assert_eq!((kind, text.as_str()), (Kind::Generator, "generator 140 ms behind; submitted 150 ms after due"));
+        late.generator_lag_ns = None;
         let (kind, _, text) = first(record, late);
-        assert_eq!(
-            (kind, text.as_str()),
-            (Kind::Generator, "generator up to 140 ms behind; submitted 150 ms after due")
-        );
+        let whole = "generator up to 140 ms behind in the whole trial; submitted 150 ms after due";
+        assert_eq!((kind, text.as_str()), (Kind::Generator, whole));
+    }
+
+    #[test]
+    fn the_victims_of_a_late_sender_lead_to_the_batch_that_it_was_late_with() {
+        let mut record = holds();
+        let head = &mut record.batches[59];
+        (head.generation_delay_ns, head.generator_lag_ns) = (400 * MS, Some(400 * MS));
+        head.total_delay_ns = head.generation_delay_ns + head.scheduling_delay_ns + head.processing_ns;
+        let (kind, _, text) = first(record, batch(60, 280 * MS, 85 * MS));
+        assert_eq!(kind, Kind::Backlog);
+        assert!(text.ends_with("behind #59 (generator 400 ms behind; submitted 400 ms after due)"), "{text}");
+    }
+
+    #[test]
+    fn stolen_time_explains_as_much_as_it_is_and_a_pause_is_not_counted_twice() {
+        let mut late = batch(60, 0, 280 * MS);
+        late.stolen_ns = Some(150 * MS);
+        let (kind, share, text) = first(holds(), late.clone());
+        assert_eq!((kind, text.as_str()), (Kind::Steal, "host stole 150 ms of CPU time, 0 s in the median"));
+        assert!((70..=80).contains(&share), "{share}");
+        let mut record = holds();
+        record.noise.hiccups = vec![hiccup_in(&late)];
+        let causes = explained(record, late.clone());
+        assert_eq!((causes[0].0, causes[2].0, causes[2].1 < 20), (Kind::Host, Kind::Steal, true), "{causes:?}");
+        late.stolen_ns = Some(9 * MS);
+        assert_eq!(first(holds(), late).0, Kind::Stage, "less than a tick");
+    }
+
+    #[test]
+    fn page_faults_explain_no_more_than_they_can_have_taken() {
+        let mut late = batch(60, 0, 280 * MS);
+        late.page_faults = Some(8_014);
+        let causes = explained(holds(), late.clone());
+        let share = causes.iter().find(|cause| cause.0 == Kind::PageFaults).unwrap().1;
+        assert!(causes[0].0 == Kind::Stage && (35..=45).contains(&share), "8,000 faults are 80 ms at most: {causes:?}");
+        late.page_faults = Some(100_000);
+        let (kind, _, text) = first(holds(), late.clone());
+        assert_eq!((kind, text.as_str()), (Kind::PageFaults, "100,000 page faults, 7142.9× the median"));
+        late.page_faults = Some(999);
+        assert_eq!(explained(holds(), late.clone()).len(), 1, "too few");
+        late.major_page_faults = Some(30);
+        let (kind, _, text) = first(holds(), late.clone());
+        assert_eq!(kind, Kind::PageFaults);
+        assert!(text.ends_with(", 30 of them read from a disk"), "{text}");
+        (late.page_faults, late.major_page_faults) = (None, None);
+        assert_eq!(explained(holds(), late).len(), 1, "unknown is no cause");
     }
 
     #[test]

@@ -94,6 +94,10 @@ pub(crate) fn figures(batch: &BatchRecord, median: Option<&BatchRecord>) -> Vec<
         pair("longest ÷ median task", &|batch| batch.skew.map(|skew| format!("{skew:.2}"))),
         pair("allocations", &|batch| batch.allocations.map(count)),
         pair("allocated", &|batch| batch.allocated_bytes.map(bytes)),
+        pair("page faults", &|batch| batch.page_faults.map(count)),
+        pair("read from a disk", &|batch| batch.major_page_faults.map(count)),
+        pair("stolen by the host", &|batch| batch.stolen_ns.map(duration)),
+        pair("generator behind", &|batch| batch.generator_lag_ns.map(duration)),
     ]
 }
 

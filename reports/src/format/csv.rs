@@ -34,6 +34,10 @@ const COLUMNS: &[Column] = &[
     ("rate_limit_per_s", |_, batch| optional(batch.rate_limit_per_s)),
     ("allocations", |_, batch| optional(batch.allocations)),
     ("allocated_bytes", |_, batch| optional(batch.allocated_bytes)),
+    ("page_faults", |_, batch| optional(batch.page_faults)),
+    ("major_page_faults", |_, batch| optional(batch.major_page_faults)),
+    ("stolen_ns", |_, batch| optional(batch.stolen_ns)),
+    ("generator_lag_ns", |_, batch| optional(batch.generator_lag_ns)),
 ];
 
 fn optional(value: Option<impl ToString>) -> String {

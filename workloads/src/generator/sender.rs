@@ -61,7 +61,7 @@ impl Sender {
         let timeline = self.store.timeline()?;
         let interval_ns = timeline.interval_ns;
         let primed_ns = timeline.primed_batches * interval_ns;
-        self.stats.begin(interval_ns, primed_ns.saturating_add(self.measured_from_batch.saturating_mul(interval_ns)));
+        self.stats.begin(interval_ns, primed_ns, self.measured_from_batch);
         let past = Origin { offset_ns: 0, at_ns: timeline.prime_start_ns };
         for batch in 1..=timeline.primed_batches {
             self.hand_over_before(batch * interval_ns, past)?;

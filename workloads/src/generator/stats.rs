@@ -58,8 +58,14 @@ pub struct Delivery {
     pub blocked_ns: u64,
 }
 
+/// Batches whose lateness is kept one by one; what comes later has none.
+const BATCHES_MOST: usize = 1 << 20;
+
 struct State {
     late_after_ns: u64,
+    interval_ns: u64,
+    /// Where the first live batch begins in the schedule.
+    live_from_offset_ns: u64,
     measured_from_offset_ns: u64,
     /// Until then lateness is the engine's doing: the end of its last wait, and as long again as it lasted, to catch up with what
     /// became due meanwhile.
@@ -68,6 +74,8 @@ struct State {
     cpu_begin_ns: Option<u64>,
     lag: Histogram<u64>,
     pacing: Histogram<u64>,
+    /// Largest lateness of a record of each live batch. `None` for a batch without any.
+    batch_lags_ns: Vec<Option<u64>>,
     summary: GeneratorSummary,
 }
 
@@ -75,11 +83,14 @@ impl Default for State {
     fn default() -> Self {
         State {
             late_after_ns: LATE_LEAST_NS,
+            interval_ns: 0,
+            live_from_offset_ns: 0,
             measured_from_offset_ns: 0,
             excused_until_ns: 0,
             cpu_begin_ns: None,
             lag: histogram(),
             pacing: histogram(),
+            batch_lags_ns: Vec::new(),
             summary: GeneratorSummary::default(),
         }
     }
@@ -112,10 +123,18 @@ impl GeneratorStats {
         self.lock().pacing.clone()
     }
 
-    pub(super) fn begin(&self, interval_ns: u64, measured_from_offset_ns: u64) {
+    /// Largest lateness of a record of each live batch, the warm-up included, nanoseconds, blocked time excluded. `None` for a batch
+    /// without records.
+    pub fn batch_lags_ns(&self) -> Vec<Option<u64>> {
+        self.lock().batch_lags_ns.clone()
+    }
+
+    pub(super) fn begin(&self, interval_ns: u64, live_from_offset_ns: u64, measured_from_batch: u64) {
         let mut state = self.lock();
         state.late_after_ns = LATE_LEAST_NS.max(interval_ns / 20);
-        state.measured_from_offset_ns = measured_from_offset_ns;
+        (state.interval_ns, state.live_from_offset_ns) = (interval_ns, live_from_offset_ns);
+        state.measured_from_offset_ns =
+            live_from_offset_ns.saturating_add(measured_from_batch.saturating_mul(interval_ns));
     }
 
     /// Takes note of a hand-over.
@@ -143,6 +162,7 @@ impl GeneratorStats {
 impl State {
     fn deliver(&mut self, delivery: Delivery) {
         self.summary.handed_records += delivery.records;
+        self.note_batch(delivery);
         if delivery.offset_ns >= self.measured_from_offset_ns {
             self.cpu_begin_ns.get_or_insert_with(thread_cpu_ns);
             self.measure(delivery);
@@ -151,6 +171,20 @@ impl State {
             let unblocked_ns = delivery.offered_ns + delivery.blocked_ns;
             self.excused_until_ns = self.excused_until_ns.max(unblocked_ns) + delivery.blocked_ns;
         }
+    }
+
+    /// A hand-over lies in one block, so in one batch, and its first record is the one that waited longest.
+    fn note_batch(&mut self, delivery: Delivery) {
+        let Some(live_ns) = delivery.offset_ns.checked_sub(self.live_from_offset_ns) else { return };
+        let batch = usize::try_from(live_ns.checked_div(self.interval_ns).unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+        if batch >= BATCHES_MOST {
+            return;
+        }
+        if batch >= self.batch_lags_ns.len() {
+            self.batch_lags_ns.resize(batch + 1, None);
+        }
+        let lag_ns = delivery.offered_ns.saturating_sub(delivery.first_ns.max(self.excused_until_ns));
+        self.batch_lags_ns[batch] = self.batch_lags_ns[batch].max(Some(lag_ns));
     }
 
     fn measure(&mut self, delivery: Delivery) {
@@ -197,7 +231,7 @@ mod tests {
 
     fn stats(interval_ns: u64, measured_from_offset_ns: u64) -> GeneratorStats {
         let stats = GeneratorStats::default();
-        stats.begin(interval_ns, measured_from_offset_ns);
+        stats.begin(interval_ns, 0, measured_from_offset_ns / interval_ns);
         stats
     }
 
@@ -238,6 +272,18 @@ mod tests {
         assert_eq!(stats.summary().late_records, 0, "for as long again it may catch up");
         stats.deliver(delivery(1005 * MS, 1005 * MS, 7, 1020 * MS, 0));
         assert_eq!(stats.summary().late_records, 7, "what comes after that is");
+    }
+
+    #[test]
+    fn each_live_batch_has_its_own_lateness() {
+        let stats = GeneratorStats::default();
+        stats.begin(10 * MS, 20 * MS, 2);
+        let (primed, origin) = (delivery(5 * MS, 5 * MS, 1, 900 * MS, 0), 20 * MS);
+        stats.deliver(primed);
+        stats.deliver(delivery(origin, origin + 2 * MS, 3, origin + 3 * MS, 0));
+        stats.deliver(delivery(origin + 5 * MS, origin + 5 * MS, 1, origin + 6 * MS, 0));
+        stats.deliver(delivery(origin + 31 * MS, origin + 38 * MS, 4, origin + 80 * MS, 0));
+        assert_eq!(stats.batch_lags_ns(), [Some(3 * MS), None, None, Some(49 * MS)]);
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
             h1 class={ "word " (class) } { span aria-hidden="true" { (mark) } (verdict.word) }
             p.sentence { (unbroken(&verdict.text)) }
             @if let Some(next) = &verdict.next { p.next { "Next: " (next) } }
+            @if let Some(worst) = crate::explain::late(record, 1).first() {
+                p.next { "Worst batch: " a href={ "#batch-" (worst.batch.index) } { "#" (worst.batch.index) } ", " (worst.cause()) }
+            }
             @if let Some(caveat) = verdict.word.caveat() { p.next { (caveat) } }
             @if !record.warnings.is_empty() {
                 ul.warnings { @for warning in &record.warnings { li { (text(warning)) } } }
