@@ -51,7 +51,7 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
 fn figure(summary: &Summary<'_>, histogram: &Histogram<u64>) -> Markup {
     let judged = judged::batches(summary.record).count() as u64;
     html! {
-        figure {
+        figure tabindex="0" {
             (plot(summary, histogram))
             p.keys {
                 span.key { svg viewBox="0 0 24 12" aria-hidden="true" { path.curve d="M1 6H23" {} } "latency" }

@@ -52,7 +52,7 @@ fn graph(record: &TrialRecord) -> Markup {
             "Sampled while the same batches ran again, " b { "unpaced" } ": shares of CPU time, not of the delays above. "
             "The interactive drawing is flamegraph.svg beside this file."
         }
-        figure {
+        figure tabindex="0" {
             (drawing("flame", "Flamegraph of the unpaced replay", &description(&ranked, all), &frames(&bars, all), all))
             figcaption {
                 (subtitle(record))

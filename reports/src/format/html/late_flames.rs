@@ -59,7 +59,7 @@ fn stage(record: &TrialRecord, place: usize, pooled: &Pooled) -> Markup {
         None => plain(place, pooled),
     };
     html! {
-        figure {
+        figure tabindex="0" {
             (drawing)
             figcaption {
                 b { (pooled.stage) } ": " (whose(record, pooled))

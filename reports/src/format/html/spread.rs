@@ -26,7 +26,7 @@ struct Bar {
 pub(super) fn render(summary: &Summary<'_>, histogram: &Histogram<u64>) -> Markup {
     let bars = bars(histogram);
     html! {
-        figure {
+        figure tabindex="0" {
             (plot(summary, histogram, &bars))
             p.keys {
                 span.key { svg viewBox="0 0 24 12" aria-hidden="true" { rect.bar-work x="3" y="2" width="18" height="10" {} } "share of the records, left axis" }

@@ -67,7 +67,7 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
             @if record.batches.is_empty() {
                 p { "No batch was recorded." }
             } @else {
-                figure {
+                figure tabindex="0" {
                     (plot(summary))
                     (keys())
                     figcaption { (caption(record)) }

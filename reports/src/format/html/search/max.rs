@@ -28,7 +28,7 @@ pub(super) fn render(record: &MaxRecord) -> Markup {
                     "Each mark is a rate that was tried, with the median of its trials. The band is the 95 % interval of the highest rate that holds. "
                     "A ring marks the Pareto front: of the rates that hold no other has more records per second and no more latency (p99)."
                 }
-                figure { (knee(record)) (keys()) }
+                figure tabindex="0" { (knee(record)) (keys()) }
                 (table(record))
             }
         }
