@@ -143,8 +143,7 @@ fn rate_per_s(batch: &BatchRecord, interval_ns: u64) -> u64 {
 }
 
 fn ascending(record: &TrialRecord, batches: &[&BatchRecord], measure: &Measure) -> Vec<u64> {
-    let mut values: Vec<u64> =
-        batches.iter().map(|batch| (measure.of)(batch, record.judging.interval_ns)).collect();
+    let mut values: Vec<u64> = batches.iter().map(|batch| (measure.of)(batch, record.judging.interval_ns)).collect();
     values.sort_unstable();
     values
 }

@@ -40,7 +40,12 @@ struct Link {
 pub(super) fn render(summary: &Summary<'_>) -> Markup {
     let file = |name, kind, about, content| File { name, kind, about, content };
     let files = [
-        file("result.json", "application/json", "everything: the record and what follows from it", json::render(summary)),
+        file(
+            "result.json",
+            "application/json",
+            "everything: the record and what follows from it",
+            json::render(summary),
+        ),
         file("latency.hgrm", "text/plain", "latency percentiles for HdrHistogram plotters", hgrm::render(summary)),
         file("batches.csv", "text/csv", "one line a batch, units in the names of the columns", csv::render(summary)),
     ];

@@ -71,7 +71,8 @@ fn graph(record: &TrialRecord) -> Markup {
 /// Says so when stacks end after a few frames, as they do where the unwinder finds no frame pointers.
 pub(super) fn shallow(stacks: &[Stack]) -> Option<String> {
     let all: u64 = stacks.iter().map(|stack| stack.samples).sum();
-    let frames: f64 = stacks.iter().map(|stack| stack.frames.len().saturating_sub(1) as f64 * stack.samples as f64).sum();
+    let frames: f64 =
+        stacks.iter().map(|stack| stack.frames.len().saturating_sub(1) as f64 * stack.samples as f64).sum();
     let depth = frames / all.max(1) as f64;
     (all > 0 && depth < SHALLOW).then(|| {
         format!("stacks are shallow, {depth:.1} frames on average: code without frame pointers or unwind tables hides its callers")

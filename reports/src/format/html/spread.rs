@@ -120,7 +120,12 @@ fn description(histogram: &Histogram<u64>, bars: &[Bar]) -> String {
         let share = percent(bar.records as f64 / histogram.len().max(1) as f64);
         format!(" Most, {share}, are between {} and {}.", signed_duration(bar.from_ns), signed_duration(bar.to_ns))
     });
-    format!("{} records from {} to {}.{words}", count(histogram.len()), duration(histogram.min()), duration(histogram.max()))
+    format!(
+        "{} records from {} to {}.{words}",
+        count(histogram.len()),
+        duration(histogram.min()),
+        duration(histogram.max())
+    )
 }
 
 #[cfg(test)]

@@ -23,8 +23,7 @@ pub(super) fn late(summary: &Summary<'_>) -> Markup {
     let record = summary.record;
     let late = judged::late_worst_first(record).len();
     let pools = summary.samples.map(|samples| Pools::new(record, samples));
-    let shown: Vec<Explanation<'_>> =
-        shown(record).into_iter().map(|one| one.with_functions(pools.as_ref())).collect();
+    let shown: Vec<Explanation<'_>> = shown(record).into_iter().map(|one| one.with_functions(pools.as_ref())).collect();
     let troubled = troubled(record);
     html! {
         section id="late" {

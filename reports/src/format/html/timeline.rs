@@ -89,7 +89,8 @@ pub(super) fn small(summary: &Summary<'_>) -> Markup {
     let y = Scale::new(longest.max(interval_ns * 1.25) * 1.06, SMALL_HEIGHT - 2.0, 2.0);
     let (first, last) = (columns.first().map_or(0.0, |c| c.index), columns.last().map_or(0.0, |c| c.index));
     let x = |index: f64| 4.0 + (SMALL_RIGHT - 4.0) * ((index - first) / (last - first).max(1.0));
-    let points: Vec<(f64, f64)> = columns.iter().map(|column| (x(column.index), y.at(column.total_ns as f64))).collect();
+    let points: Vec<(f64, f64)> =
+        columns.iter().map(|column| (x(column.index), y.at(column.total_ns as f64))).collect();
     let at = y.at(interval_ns);
     html! {
         @if !columns.is_empty() {
@@ -176,7 +177,8 @@ fn delay_rows(record: &TrialRecord, columns: &[Column], x: impl Fn(f64) -> f64) 
     let line_of = |y: Scale, figure: fn(&Column) -> u64| {
         line(&columns.iter().map(|column| (x(column.index), y.at(figure(column) as f64))).collect::<Vec<_>>())
     };
-    let (total, scheduling) = (Scale::new(top, TOTAL_BOTTOM, TOTAL_TOP), Scale::new(top, SCHEDULING_BOTTOM, SCHEDULING_TOP));
+    let (total, scheduling) =
+        (Scale::new(top, TOTAL_BOTTOM, TOTAL_TOP), Scale::new(top, SCHEDULING_BOTTOM, SCHEDULING_TOP));
     let show = |value: f64| duration(value as u64);
     html! {
         (row_axis(total, top, TOTAL_TOP, TOTAL_BOTTOM, "total delay, due to done", show))

@@ -97,7 +97,13 @@ fn figures(summary: &Summary<'_>) -> [Figure; 4] {
     ]
 }
 
-fn latency(name: &'static str, quantile: f64, ns: Option<u64>, band: Option<(f64, f64)>, summary: &Summary<'_>) -> Figure {
+fn latency(
+    name: &'static str,
+    quantile: f64,
+    ns: Option<u64>,
+    band: Option<(f64, f64)>,
+    summary: &Summary<'_>,
+) -> Figure {
     let judged = judged::batches(summary.record).count() as u64;
     let value = match ns {
         Some(ns) if is_supported(quantile, judged) => Ok(duration(ns)),

@@ -72,7 +72,12 @@ mod tests {
     fn csv_has_a_line_for_each_cell_and_round() {
         let sweep = WorkloadSweep {
             workload: "=word".into(),
-            cells: vec![CellResult { levels: vec![1], responses: vec![Some(2.5), None], today: true, failures: vec![] }],
+            cells: vec![CellResult {
+                levels: vec![1],
+                responses: vec![Some(2.5), None],
+                today: true,
+                failures: vec![],
+            }],
             ..WorkloadSweep::default()
         };
         let record = SweepRecord {
@@ -81,7 +86,8 @@ mod tests {
             workloads: vec![sweep],
             ..SweepRecord::default()
         };
-        let expected = "workload,codec,round,capacity_per_s,today\n\"'=word\",\"a,b\",1,2.5,yes\n\"'=word\",\"a,b\",2,,yes\n";
+        let expected =
+            "workload,codec,round,capacity_per_s,today\n\"'=word\",\"a,b\",1,2.5,yes\n\"'=word\",\"a,b\",2,,yes\n";
         assert_eq!(csv(&record), expected);
     }
 }
