@@ -9,12 +9,15 @@ mod flames;
 mod late_flames;
 mod method;
 mod phases;
+mod rows;
 mod script;
 mod search;
+mod spread;
 mod tables;
 mod theme;
 mod timeline;
 mod top;
+mod waiting;
 
 use crate::compare::Comparison;
 use crate::inert;

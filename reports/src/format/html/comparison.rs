@@ -101,7 +101,7 @@ fn curves(comparison: &Comparison, summaries: &[Summary<'_>]) -> Markup {
             @if drawn.is_empty() {
                 p { "The latency of the records was not measured." }
             } @else {
-                figure {
+                figure tabindex="0" {
                     svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-labelledby="latency-title latency-desc" {
                         title id="latency-title" { "Latency by percentile of each run" }
                         desc id="latency-desc" { (words.join("; ")) }

@@ -1,9 +1,11 @@
 //! The percentile curve on an axis of log(1/(1−p)), dotted where too few batches lie beyond.
 
+use super::spread;
 use crate::compare;
 use crate::format::svg::{Scale, area, line, ticks, unit};
 use crate::judged;
 use crate::quantity::{count, duration, percent, quantile};
+use crate::record::Integrity;
 use crate::summary::{Percentiles, Summary};
 use hdrhistogram::Histogram;
 use maud::{Markup, html};
@@ -49,7 +51,7 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
 fn figure(summary: &Summary<'_>, histogram: &Histogram<u64>) -> Markup {
     let judged = judged::batches(summary.record).count() as u64;
     html! {
-        figure {
+        figure tabindex="0" {
             (plot(summary, histogram))
             p.keys {
                 span.key { svg viewBox="0 0 24 12" aria-hidden="true" { path.curve d="M1 6H23" {} } "latency" }
@@ -64,6 +66,23 @@ fn figure(summary: &Summary<'_>, histogram: &Histogram<u64>) -> Markup {
             }
         }
         (floor(summary, histogram))
+        (spread::render(summary, histogram))
+        (uncorrected(&summary.record.integrity))
+    }
+}
+
+/// Why there is no second line for people who measure from the hand-over, and how far it would lie below.
+fn uncorrected(integrity: &Integrity) -> Markup {
+    let (lag, blocked_ns) = (&integrity.generator_lag_ns, integrity.blocked_ns);
+    html! {
+        p.lead {
+            "This latency is corrected for coordinated omission, and is the only one there is: when each record was really handed over is not kept. Measured from there it would be shorter "
+            @if blocked_ns == 0 {
+                "by " (duration(lag.max)) " at most (p99 " (duration(lag.p99)) "): so late was the generator; nothing blocked it."
+            } @else {
+                "by the lag of the generator (" (duration(lag.max)) " at most) and by the time for which the engine blocked it (" (duration(blocked_ns)) " in all), which is just what must not be hidden."
+            }
+        }
     }
 }
 
@@ -81,7 +100,7 @@ fn floor(summary: &Summary<'_>, histogram: &Histogram<u64>) -> Markup {
 }
 
 /// Ends of the 95 % interval of the latency at ascending quantiles: the histogram's value, widened as resampled batches vary.
-fn bands(summary: &Summary<'_>, histogram: &Histogram<u64>, quantiles: &[f64]) -> Option<Vec<(f64, f64)>> {
+pub(super) fn bands(summary: &Summary<'_>, histogram: &Histogram<u64>, quantiles: &[f64]) -> Option<Vec<(f64, f64)>> {
     let mixture = compare::mixture(summary)?;
     let bands = mixture.bands(quantiles, SEED)?;
     let estimates = mixture.estimates(quantiles);

@@ -1,9 +1,9 @@
 //! The flamegraph inside the report: static, without script, with a ranking of functions as its text.
 
 use super::theme::SEGMENTS;
-use super::{late_flames, text};
+use super::{late_flames, text, waiting};
 use crate::flame::tree::{Bar, Function, layout, ranking};
-use crate::flame::{stacks, subtitle, unavailable};
+use crate::flame::{Stack, stacks, subtitle, unavailable};
 use crate::format::svg::unit;
 use crate::inert;
 use crate::quantity::{count, percent};
@@ -20,6 +20,9 @@ const NARROWEST: f64 = 0.8;
 /// Width of a character of a frame's name.
 const CHARACTER: f64 = 6.3;
 
+/// Fewer frames on average, the thread aside, tell little of who called.
+const SHALLOW: f64 = 4.0;
+
 /// Functions in the ranking.
 const RANKED: usize = 20;
 
@@ -34,6 +37,7 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
                 Some(reason) => p.lead { "There is no flamegraph: " (reason) "." },
                 None => (graph(record)),
             }
+            (waiting::render(record))
         }
     }
 }
@@ -48,12 +52,13 @@ fn graph(record: &TrialRecord) -> Markup {
             "Sampled while the same batches ran again, " b { "unpaced" } ": shares of CPU time, not of the delays above. "
             "The interactive drawing is flamegraph.svg beside this file."
         }
-        figure {
+        figure tabindex="0" {
             (drawing("flame", "Flamegraph of the unpaced replay", &description(&ranked, all), &frames(&bars, all), all))
             figcaption {
                 (subtitle(record))
                 @if let Some(sampler) = &record.profile.sampler { " · " (text(sampler)) }
                 @if record.profile.expected_samples > 0 { " · " (count(record.profile.expected_samples)) " samples expected" }
+                @if let Some(words) = shallow(&stacks) { " · " (words) }
             }
         }
         details {
@@ -61,6 +66,17 @@ fn graph(record: &TrialRecord) -> Markup {
             (ranking_table("Functions by their own samples", &ranked, all))
         }
     }
+}
+
+/// Says so when stacks end after a few frames, as they do where the unwinder finds no frame pointers.
+pub(super) fn shallow(stacks: &[Stack]) -> Option<String> {
+    let all: u64 = stacks.iter().map(|stack| stack.samples).sum();
+    let frames: f64 =
+        stacks.iter().map(|stack| stack.frames.len().saturating_sub(1) as f64 * stack.samples as f64).sum();
+    let depth = frames / all.max(1) as f64;
+    (all > 0 && depth < SHALLOW).then(|| {
+        format!("stacks are shallow, {depth:.1} frames on average: code without frame pointers or unwind tables hides its callers")
+    })
 }
 
 /// A bar as it is drawn.
@@ -172,6 +188,14 @@ pub(super) fn description(ranked: &[Function], all: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shallow_stacks_are_said_to_be() {
+        let stack = |frames: usize| Stack { frames: vec!["f".to_owned(); frames], samples: 10 };
+        assert!(shallow(&[stack(2), stack(4)]).unwrap().contains("2.0 frames"));
+        assert_eq!(shallow(&[stack(2), stack(20)]), None);
+        assert_eq!(shallow(&[]), None);
+    }
 
     #[test]
     fn labels_fit_and_keep_the_end_of_paths() {

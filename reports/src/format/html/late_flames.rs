@@ -1,7 +1,7 @@
 //! Flamegraphs of the measured trial, one for each stage: the late batches, each frame beside the batches that were on time.
 
 use super::difference::{Beside, MARKS};
-use super::flames::{description, drawing, frames, ranking_table};
+use super::flames::{description, drawing, frames, ranking_table, shallow};
 use super::text;
 use crate::explain::pools::{Pool, Pooled, Pools, without_library};
 use crate::flame::Stack;
@@ -59,9 +59,12 @@ fn stage(record: &TrialRecord, place: usize, pooled: &Pooled) -> Markup {
         None => plain(place, pooled),
     };
     html! {
-        figure {
+        figure tabindex="0" {
             (drawing)
-            figcaption { b { (pooled.stage) } ": " (whose(record, pooled)) }
+            figcaption {
+                b { (pooled.stage) } ": " (whose(record, pooled))
+                @if let Some(words) = shallow(&pooled.stacks) { " · " (words) }
+            }
         }
         details {
             summary { "Functions of " (pooled.stage) }

@@ -41,7 +41,7 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
                 p { "No batch was judged." }
             } @else {
                 @let names = phase_names(&rows);
-                figure { (bars(summary.record, &rows, &names)) }
+                figure tabindex="0" { (bars(summary.record, &rows, &names)) }
                 (table(summary.record, &rows, &names))
                 (skew(summary.record))
             }

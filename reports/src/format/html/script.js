@@ -5,9 +5,8 @@
 
   // A link to a batch opens what it points at, and what lies round it.
   const reveal = () => {
-    const name = decodeURIComponent(location.hash.slice(1));
-    const target = name && at(name);
-    if (!target) return;
+    const target = at(location.hash.slice(1));
+    if (!target || target.tagName === "I") return;
     for (let box = target; box; box = box.parentElement) {
       if (box.tagName === "DETAILS") box.open = true;
     }
@@ -100,7 +99,7 @@
     readout.textContent = words;
     pick.setAttribute("aria-valuetext", words);
     const target = at("batch-" + index);
-    open.hidden = !target;
+    open.hidden = !target || target.tagName === "I";
     open.href = "#batch-" + index;
     open.textContent = "open #" + index;
     draw();
@@ -155,6 +154,19 @@
     choose((from + to) >> 1);
   });
 
+  // A link to any batch picks it. One without a row of its own is shown here.
+  const follow = () => {
+    const batch = /^#batch-(\d+)$/.exec(location.hash);
+    if (!batch) return;
+    choose(nearest(Number(batch[1])));
+    const target = at(location.hash.slice(1));
+    if (target && target.tagName !== "I") return;
+    at("explorer").scrollIntoView({ block: "center" });
+    pick.focus({ preventScroll: true });
+  };
+
   at("explorer").hidden = false;
   choose(worst());
+  addEventListener("hashchange", follow);
+  follow();
 })();

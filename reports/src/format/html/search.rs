@@ -1,9 +1,11 @@
 //! The pages of searches: the rate that holds, the sweep, the tuning.
 
+mod cells;
 mod max;
 mod sweep;
 mod tune;
 
+use super::downloads::{self, File};
 use super::text;
 use crate::quantity::duration;
 use crate::search::found::Found;
@@ -12,6 +14,26 @@ use std::collections::BTreeMap;
 
 /// Title of the page and its sections.
 pub(super) fn render(found: &Found) -> (String, Markup) {
+    let (title, sections) = shown(found);
+    (title, html! { (sections) (data(found)) })
+}
+
+fn data(found: &Found) -> Markup {
+    let record = found.render("json").unwrap_or_default();
+    let mut files = vec![File {
+        name: found.file(),
+        kind: "application/json",
+        about: "the whole record of the search",
+        content: record,
+    }];
+    if let Found::Sweep(sweep) = found {
+        let about = "one line a cell and round, units in the names of the columns";
+        files.push(File { name: "cells.csv", kind: "text/csv", about, content: cells::csv(sweep) });
+    }
+    downloads::section("All that the search measured.", files)
+}
+
+fn shown(found: &Found) -> (String, Markup) {
     match found {
         Found::Max(record) => (format!("Highest rate of {}", record.workload), max::render(record)),
         Found::Sweep(record) => {

@@ -1,6 +1,7 @@
-//! Tables of batches: the late ones, each with a drill-down that opens, and all of them as the data of the plot. Each batch is linked as
-//! `#batch-N`.
+//! Tables of batches: the late ones, each with a drill-down that opens, and all of them as the data of the plot. `#batch-N` leads to each
+//! batch, or to the row that stands for it.
 
+use super::rows::rows;
 use super::text;
 use crate::explain::pools::{Functions, Pool, Pools};
 use crate::explain::{self, Explanation};
@@ -10,12 +11,10 @@ use crate::quantity::{count, duration, moment, percent};
 use crate::record::{BatchRecord, TrialRecord};
 use crate::summary::Summary;
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// Late batches that are shown with their causes.
 const LATE: usize = 20;
-
-/// Batches in the table of all; a report of 10,000 batches stays below 3 MB.
-const ALL: usize = 2_000;
 
 /// A time this many times that of the median batch is marked.
 const MARKED_FACTOR: f64 = 2.0;
@@ -24,8 +23,7 @@ pub(super) fn late(summary: &Summary<'_>) -> Markup {
     let record = summary.record;
     let late = judged::late_worst_first(record).len();
     let pools = summary.samples.map(|samples| Pools::new(record, samples));
-    let shown: Vec<Explanation<'_>> =
-        explain::late(record, LATE).into_iter().map(|one| one.with_functions(pools.as_ref())).collect();
+    let shown: Vec<Explanation<'_>> = shown(record).into_iter().map(|one| one.with_functions(pools.as_ref())).collect();
     let troubled = troubled(record);
     html! {
         section id="late" {
@@ -34,7 +32,7 @@ pub(super) fn late(summary: &Summary<'_>) -> Markup {
                 p.lead { "None of the judged batches was late." }
             } @else {
                 p.lead {
-                    @if late > shown.len() { "The " (shown.len()) " worst of " (count(late as u64)) ". " }
+                    @if late > LATE { "The " (LATE) " worst of " (count(late as u64)) "; the batch that each waited for stands below them. " }
                     "Each opens: what it did beside the median batch, and its causes by the share of the excess that they explain. "
                     (streaks(record, late))
                 }
@@ -46,6 +44,17 @@ pub(super) fn late(summary: &Summary<'_>) -> Markup {
             }
         }
     }
+}
+
+/// The worst late batches, then those that they waited for, because only these say why.
+fn shown(record: &TrialRecord) -> Vec<Explanation<'_>> {
+    let mut shown = explain::late(record, LATE);
+    let known = indexes(&shown);
+    let heads: BTreeSet<u64> =
+        shown.iter().flat_map(|explanation| &explanation.causes).filter_map(|cause| cause.head).collect();
+    let is_head = |batch: &&BatchRecord| heads.contains(&batch.index) && !known.contains(&batch.index);
+    shown.extend(record.batches.iter().filter(is_head).map(|batch| Explanation::of(record, batch)));
+    shown
 }
 
 /// Of a streak only its first batch says why.
@@ -98,7 +107,7 @@ fn causes(record: &TrialRecord, explanation: &Explanation<'_>) -> Markup {
                 @for cause in &explanation.causes {
                     tr {
                         td { (cause.kind.as_str()) }
-                        td { (cause.text) @if let Some(head) = cause.head.filter(|head| has_row(record, *head)) { " " a href={ "#batch-" (head) } { "#" (head) } } }
+                        td { (cause.text) @if let Some(head) = cause.head.filter(|head| has_place(record, *head)) { " " a href={ "#batch-" (head) } { "#" (head) } } }
                         td.number { @if cause.at_most { "≤ " } (percent(cause.share)) }
                         td.drawn { svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
                             rect.share x="0" y="1" height="8" width=(unit(100.0 * cause.share)) {}
@@ -129,9 +138,9 @@ fn hottest(functions: &Functions) -> Markup {
     }
 }
 
-/// Whether the table of all batches shows it.
-fn has_row(record: &TrialRecord, index: u64) -> bool {
-    record.batches.iter().take(ALL).any(|batch| batch.index == index)
+/// Whether a link to it leads somewhere.
+fn has_place(record: &TrialRecord, index: u64) -> bool {
+    record.batches.iter().any(|batch| batch.index == index)
 }
 
 fn times(explanation: &Explanation<'_>) -> Markup {
@@ -217,14 +226,14 @@ pub(super) fn all_batches(summary: &Summary<'_>) -> Markup {
     let record = summary.record;
     let interval_s = record.judging.interval_ns as f64 / 1e9;
     // A row already among the late and troubled batches keeps its id there.
-    let mut named = indexes(&explain::late(record, LATE));
+    let mut named: BTreeSet<u64> = indexes(&shown(record)).into_iter().collect();
     named.extend(troubled(record).iter().map(|batch| batch.index));
+    let rows = rows(record);
+    let id = |batch: &BatchRecord| (!named.contains(&batch.index)).then(|| format!("batch-{}", batch.index));
     html! {
         details {
             summary { "All batches" }
-            @if record.batches.len() > ALL {
-                p.keys { "The first " (count(ALL as u64)) " of " (count(record.batches.len() as u64)) " batches; all of them are in result.json." }
-            }
+            @if rows.len() < record.batches.len() { (left_out(rows.len(), record.batches.len())) }
             p.keys {
                 "Total delay is from due to done. Without the generation delay it is what Spark's page and listener call total delay."
             }
@@ -237,9 +246,14 @@ pub(super) fn all_batches(summary: &Summary<'_>) -> Markup {
                         }
                     }
                     tbody {
-                        @for batch in record.batches.iter().take(ALL) {
-                            tr id=[(!named.contains(&batch.index)).then(|| format!("batch-{}", batch.index))] {
-                                td { "#" (batch.index) }
+                        @for row in &rows {
+                            @let batch = row.batch;
+                            tr id=[id(batch)] {
+                                td {
+                                    "#" (batch.index)
+                                    @for other in row.left_out { @if let Some(id) = id(other) { i id=(id) {} } }
+                                    @if !row.left_out.is_empty() { small { " + " (row.left_out.len()) } }
+                                }
                                 td.number { (count(batch.records)) }
                                 td.number { (rate_number(batch.records, interval_s)) }
                                 td.number { (duration(batch.generation_delay_ns)) }
@@ -254,6 +268,16 @@ pub(super) fn all_batches(summary: &Summary<'_>) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What the table leaves out, and where it is.
+fn left_out(rows: usize, all: usize) -> Markup {
+    html! {
+        p.keys {
+            (count(rows as u64)) " of " (count(all as u64)) " batches have a row: failed and late ones first, the longest delays before the others, then others evenly spread. "
+            "“+ 7” says that the next seven are left out; links to these lead to that row, and with the script to the picked batch above. All are in result.json."
         }
     }
 }

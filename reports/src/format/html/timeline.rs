@@ -7,21 +7,32 @@ use crate::quantity::{count, duration, rate_flag};
 use crate::record::{BatchRecord, Hiccup, TrialRecord};
 use crate::summary::Summary;
 use maud::{Markup, html};
+use std::cmp::Reverse;
 
 const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 552.0;
+const HEIGHT: f64 = 784.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 936.0;
 const TOP: f64 = 18.0;
 const BOTTOM: f64 = 286.0;
 
-/// The row of rates below.
-const RATE_TOP: f64 = 322.0;
-const RATE_BOTTOM: f64 = 402.0;
+/// The rows of the total and of the scheduling delay below.
+const TOTAL_TOP: f64 = 322.0;
+const TOTAL_BOTTOM: f64 = 402.0;
+const SCHEDULING_TOP: f64 = 438.0;
+const SCHEDULING_BOTTOM: f64 = 518.0;
+
+/// The row of rates.
+const RATE_TOP: f64 = 554.0;
+const RATE_BOTTOM: f64 = 634.0;
 
 /// The row of waiting batches at the bottom.
-const BACKLOG_TOP: f64 = 438.0;
-const BACKLOG_BOTTOM: f64 = 506.0;
+const BACKLOG_TOP: f64 = 670.0;
+const BACKLOG_BOTTOM: f64 = 738.0;
+
+/// The plot of the first screen, without text: it is legible in any width.
+const SMALL_HEIGHT: f64 = 72.0;
+const SMALL_RIGHT: f64 = 956.0;
 
 /// More batches than this share columns, each of which shows its largest values.
 const COLUMNS: usize = 440;
@@ -32,7 +43,9 @@ struct Column {
     index: f64,
     warmup: bool,
     wait_ns: u64,
+    scheduling_ns: u64,
     processing_ns: u64,
+    total_ns: u64,
     late_ns: Option<u64>,
     wrong: bool,
     paused: bool,
@@ -54,7 +67,7 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
             @if record.batches.is_empty() {
                 p { "No batch was recorded." }
             } @else {
-                figure {
+                figure tabindex="0" {
                     (plot(summary))
                     (keys())
                     figcaption { (caption(record)) }
@@ -64,6 +77,49 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
                 (tables::all_batches(summary))
             }
         }
+    }
+}
+
+/// The same in small for the first screen: the total delay of each batch against the interval.
+pub(super) fn small(summary: &Summary<'_>) -> Markup {
+    let record = summary.record;
+    let columns = columns(record);
+    let interval_ns = record.judging.interval_ns as f64;
+    let longest = columns.iter().map(|column| column.total_ns).max().unwrap_or(0) as f64;
+    let y = Scale::new(longest.max(interval_ns * 1.25) * 1.06, SMALL_HEIGHT - 2.0, 2.0);
+    let (first, last) = (columns.first().map_or(0.0, |c| c.index), columns.last().map_or(0.0, |c| c.index));
+    let x = |index: f64| 4.0 + (SMALL_RIGHT - 4.0) * ((index - first) / (last - first).max(1.0));
+    let points: Vec<(f64, f64)> =
+        columns.iter().map(|column| (x(column.index), y.at(column.total_ns as f64))).collect();
+    let at = y.at(interval_ns);
+    html! {
+        @if !columns.is_empty() {
+            a.small href="#batches" {
+                svg viewBox={ "0 0 " (WIDTH) " " (SMALL_HEIGHT) } role="img" aria-labelledby="small-title small-desc" {
+                    title id="small-title" { "Total delay of each batch against the interval; leads to the batches over time" }
+                    desc id="small-desc" { (description(summary)) }
+                    path.small-area d=(area(&points, SMALL_HEIGHT - 2.0)) {}
+                    path.interval d={ "M0 " (unit(at)) "H" (unit(SMALL_RIGHT)) } {}
+                    @for column in &columns {
+                        @if let Some(ns) = column.late_ns { (late_mark(x(column.index), y.at(ns as f64) + 6.0)) }
+                    }
+                }
+            }
+            p.keys {
+                "Total delay of " (count(record.batches.len() as u64)) " batches, due to done, from 0"
+                @if let Some(worst) = judged::batches(record).max_by_key(|batch| (batch.total_delay_ns, Reverse(batch.index))) {
+                    "; the longest is " (duration(worst.total_delay_ns)) ", " a href={ "#batch-" (worst.index) } { "batch " (worst.index) }
+                }
+                ". Dashed: the interval, " (duration(record.judging.interval_ns)) ". Triangles are late."
+            }
+        }
+    }
+}
+
+/// A triangle whose tip is 6 units above that place.
+fn late_mark(x: f64, y: f64) -> Markup {
+    html! {
+        path.late-mark d={ "M" (unit(x - 5.5)) " " (unit(y + 5.0)) "L" (unit(x)) " " (unit(y - 6.0)) "L" (unit(x + 5.5)) " " (unit(y + 5.0)) "Z" } {}
     }
 }
 
@@ -105,10 +161,31 @@ fn plot(summary: &Summary<'_>) -> Markup {
             path.wait-line d=(line(&wait)) {}
             (marks(&columns, x, y))
             (interval_line(record, y))
+            (delay_rows(record, &columns, x))
             (rates(record, &columns, x))
             (backlog(&columns, x))
             (index_axis(first, last, x))
         }
+    }
+}
+
+/// Total and scheduling delay, each in a row of its own, on the same scale.
+fn delay_rows(record: &TrialRecord, columns: &[Column], x: impl Fn(f64) -> f64) -> Markup {
+    let interval_ns = record.judging.interval_ns as f64;
+    let longest = columns.iter().map(|column| column.total_ns.max(column.scheduling_ns)).max().unwrap_or(0) as f64;
+    let top = longest.max(interval_ns) * 1.12;
+    let line_of = |y: Scale, figure: fn(&Column) -> u64| {
+        line(&columns.iter().map(|column| (x(column.index), y.at(figure(column) as f64))).collect::<Vec<_>>())
+    };
+    let (total, scheduling) =
+        (Scale::new(top, TOTAL_BOTTOM, TOTAL_TOP), Scale::new(top, SCHEDULING_BOTTOM, SCHEDULING_TOP));
+    let show = |value: f64| duration(value as u64);
+    html! {
+        (row_axis(total, top, TOTAL_TOP, TOTAL_BOTTOM, "total delay, due to done", show))
+        path.interval d={ "M" (unit(LEFT)) " " (unit(total.at(interval_ns))) "H" (unit(RIGHT)) } {}
+        path.rate-line d=(line_of(total, |column| column.total_ns)) {}
+        (row_axis(scheduling, top, SCHEDULING_TOP, SCHEDULING_BOTTOM, "scheduling delay, submitted to started", show))
+        path.wait-line d=(line_of(scheduling, |column| column.scheduling_ns)) {}
     }
 }
 
@@ -186,7 +263,9 @@ fn column(record: &TrialRecord, batches: &[BatchRecord]) -> Column {
         index: batches.first().map_or(0.0, |batch| batch.index as f64),
         warmup: batches.iter().all(|batch| batch.warmup),
         wait_ns: largest(|batch| batch.generation_delay_ns.saturating_add(batch.scheduling_delay_ns)),
+        scheduling_ns: largest(|batch| batch.scheduling_delay_ns),
         processing_ns: largest(|batch| batch.processing_ns),
+        total_ns: largest(|batch| batch.total_delay_ns),
         late_ns: late.map(|batch| batch.total_delay_ns).max(),
         wrong: batches.iter().any(|batch| batch.failure.is_some() || batch.wrong.is_some()),
         paused: batches.iter().any(|batch| was_paused(record, batch)),
@@ -237,8 +316,7 @@ fn marks(columns: &[Column], x: impl Fn(f64) -> f64, y: Scale) -> Markup {
         @for column in columns {
             @let at = x(column.index);
             @if let Some(ns) = column.late_ns {
-                @let tip = y.at(ns as f64);
-                path.late-mark d={ "M" (unit(at - 5.5)) " " (unit(tip + 5.0)) "L" (unit(at)) " " (unit(tip - 6.0)) "L" (unit(at + 5.5)) " " (unit(tip + 5.0)) "Z" } {}
+                (late_mark(at, y.at(ns as f64)))
             }
             @if column.paused {
                 path.pause-mark d={ "M" (unit(at)) " " (unit(BOTTOM)) "v7m-2.5 0h5" } {}

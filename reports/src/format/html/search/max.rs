@@ -24,8 +24,11 @@ pub(super) fn render(record: &MaxRecord) -> Markup {
             @if record.knee.is_empty() {
                 p { "No trial was finished." }
             } @else {
-                p.lead { "Each mark is a rate that was tried, with the median of its trials. The band is the 95 % interval of the highest rate that holds." }
-                figure { (knee(record)) (keys()) }
+                p.lead {
+                    "Each mark is a rate that was tried, with the median of its trials. The band is the 95 % interval of the highest rate that holds. "
+                    "A ring marks the Pareto front: of the rates that hold no other has more records per second and no more latency (p99)."
+                }
+                figure tabindex="0" { (knee(record)) (keys()) }
                 (table(record))
             }
         }
@@ -79,16 +82,35 @@ fn knee(record: &MaxRecord) -> Markup {
             path.curve-thin d=(line(&p50)) {}
             path.curve d=(line(&p99)) {}
             @for point in &record.knee {
-                @if let Some(ns) = point.p99_ns { (mark(point, x.at(point.rate_per_s), y(ns as f64))) }
+                @if let Some(ns) = point.p99_ns {
+                    (mark(point, x.at(point.rate_per_s), y(ns as f64)))
+                    @if on_front(record, point) { circle.front cx=(unit(x.at(point.rate_per_s))) cy=(unit(y(ns as f64))) r="7.5" {} }
+                }
             }
         }
     }
 }
 
+/// Whether more than half of its trials stay within the limits.
+fn holds(point: &KneePoint) -> bool {
+    2 * point.exceeded <= point.trials
+}
+
+/// Whether no other rate that holds has as many records per second and as little latency.
+fn on_front(record: &MaxRecord, point: &KneePoint) -> bool {
+    let Some(p99_ns) = point.p99_ns.filter(|_| holds(point)) else { return false };
+    let beats = |other: &KneePoint| {
+        let Some(other_ns) = other.p99_ns.filter(|_| holds(other)) else { return false };
+        let is_other = other.rate_per_s > point.rate_per_s || other_ns < p99_ns;
+        is_other && other.rate_per_s >= point.rate_per_s && other_ns <= p99_ns
+    };
+    !record.knee.iter().any(beats)
+}
+
 /// A dot where more than half of the trials hold, a cross elsewhere.
 fn mark(point: &KneePoint, x: f64, y: f64) -> Markup {
     html! {
-        @if 2 * point.exceeded <= point.trials {
+        @if holds(point) {
             circle.dot cx=(unit(x)) cy=(unit(y)) r="4" {}
         } @else {
             path.wrong-mark d={ "M" (unit(x - 5.0)) " " (unit(y - 5.0)) "l10 10m0 -10l-10 10" } {}
@@ -102,6 +124,7 @@ fn keys() -> Markup {
             span.key { svg viewBox="0 0 24 12" aria-hidden="true" { path.curve d="M1 6H23" {} } "p99" }
             span.key { svg viewBox="0 0 24 12" aria-hidden="true" { path.curve-thin d="M1 6H23" {} } "p50; and the estimate of the rate, upright" }
             span.key { svg viewBox="0 0 24 12" aria-hidden="true" { circle.dot cx="12" cy="6" r="4" {} } "holds" }
+            span.key { svg viewBox="0 0 24 14" aria-hidden="true" { circle.front cx="12" cy="7" r="5.5" {} } "Pareto front" }
             span.key { svg viewBox="0 0 24 12" aria-hidden="true" { path.wrong-mark d="M7.5 1.5l9 9m0 -9l-9 9" {} } "exceeds in most trials" }
             span.key { svg viewBox="0 0 24 12" aria-hidden="true" { rect.band x="2" y="1" width="20" height="10" {} } "95 % interval of the rate" }
         }
@@ -114,7 +137,7 @@ fn table(record: &MaxRecord) -> Markup {
         div.table tabindex="0" role="region" aria-label="Trials by rate" {
             table {
                 thead { tr {
-                    th.number { "Rate" } th.number { "Utilisation" } th.number { "Late" } th.number { "p50" } th.number { "p99" } th.number { "Exceed" }
+                    th.number { "Rate" } th.number { "Utilisation" } th.number { "Late" } th.number { "p50" } th.number { "p99" } th.number { "Exceed" } th { "" span.hidden { "Pareto front" } }
                 } }
                 tbody {
                     @for point in &record.knee {
@@ -125,6 +148,7 @@ fn table(record: &MaxRecord) -> Markup {
                             td.number { (shown(point.p50_ns)) }
                             td.number { (shown(point.p99_ns)) }
                             td.number { (point.exceeded) " of " (point.trials) }
+                            td { @if on_front(record, point) { "on the front" } }
                         }
                     }
                 }
@@ -188,4 +212,26 @@ fn description(record: &MaxRecord) -> String {
         })
         .collect();
     format!("{}. {}.", record.sentence(), points.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_front_has_rates_that_hold_and_that_no_other_beats() {
+        let point = |rate_per_s: f64, p99_ns: u64, exceeded: u64| KneePoint {
+            rate_per_s,
+            trials: 4,
+            exceeded,
+            utilisation: 0.5,
+            late_share: 0.0,
+            p50_ns: None,
+            p99_ns: Some(p99_ns),
+        };
+        let knee = vec![point(1.0, 200, 0), point(2.0, 150, 1), point(3.0, 300, 0), point(4.0, 290, 3)];
+        let record = MaxRecord { knee, ..MaxRecord::default() };
+        let front: Vec<bool> = record.knee.iter().map(|point| on_front(&record, point)).collect();
+        assert_eq!(front, [false, true, true, false]);
+    }
 }

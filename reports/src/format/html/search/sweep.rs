@@ -1,6 +1,6 @@
 //! A sweep: ranking with intervals and the group that cannot be told from the best, main effects, interactions as a heat map.
 
-use super::{method, top};
+use super::{cells, method, top};
 use crate::format::html::text;
 use crate::format::svg::{Scale, unit};
 use crate::quantity::{percent, rate};
@@ -35,7 +35,7 @@ pub(super) fn render(record: &SweepRecord) -> Markup {
 }
 
 fn workload(record: &SweepRecord, sweep: &WorkloadSweep, number: usize) -> Markup {
-    let (table, cells) = record.table(sweep);
+    let (table, ranked) = record.table(sweep);
     let residual = table.residual();
     let rounds = table.logs.first().map_or(0, Vec::len);
     html! {
@@ -49,11 +49,12 @@ fn workload(record: &SweepRecord, sweep: &WorkloadSweep, number: usize) -> Marku
                 }
                 @if let Some(per_s) = sweep.ceiling_per_s { " The generator proved " (rate(per_s)) " into a null job." }
             }
-            (ranking(record, sweep, &table, &cells, residual.as_ref(), number))
+            (ranking(record, sweep, &table, &ranked, residual.as_ref(), number))
             @if let Some(residual) = &residual {
                 (effects(record, &table, residual))
                 (interactions(record, &table, residual, number))
             }
+            (cells::render(record, sweep))
             (left_out(record, sweep))
         }
     }
