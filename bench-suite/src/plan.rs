@@ -229,6 +229,7 @@ mod tests {
             status: "s".into(),
             ceiling_per_s: Some(5),
             samples: true,
+            seat: None,
         };
         let json = serde_json::to_string(&spec).unwrap();
         assert_eq!(serde_json::from_str::<TrialSpec>(&json).unwrap(), spec);

@@ -27,7 +27,7 @@ impl Counters {
         let stats = procfs::KernelStats::current().ok();
         let of_cores: Option<Vec<&CpuTime>> =
             stats.as_ref().map(|stats| cores.iter().filter_map(|core| stats.cpu_time.get(*core)).collect());
-        let a_core = |ticks: u64| Some((ticks * tick_ns).checked_div(cores.len() as u64)?);
+        let a_core = |ticks: u64| (ticks * tick_ns).checked_div(cores.len() as u64);
         let sum = |ticks: fn(&CpuTime) -> Option<u64>| {
             a_core(of_cores.as_ref()?.iter().map(|core| ticks(core)).sum::<Option<u64>>()?)
         };

@@ -134,6 +134,7 @@ mod tests {
             answer: None,
             status: std::path::PathBuf::new(),
             samples: false,
+            seat: None,
         };
         Bench { job, load: Load::for_drain(&spec, job).unwrap(), limit: Duration::from_secs(60) }
     }

@@ -255,6 +255,7 @@ mod tests {
             status: "s".into(),
             ceiling_per_s: None,
             samples: false,
+            seat: None,
         }
     }
 
