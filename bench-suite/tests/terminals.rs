@@ -54,7 +54,9 @@ fn pipes_have_colour_only_where_it_is_forced() {
 
 #[test]
 fn a_live_line_is_drawn_only_on_a_terminal_that_can_and_not_in_ci() {
-    let run = format!("run word-count {TINY} --no-profile --out r");
+    // How far it is is read twice a second: it must not be over before that.
+    let long = TINY.replace("--batches 20", "--batches 100");
+    let run = format!("run word-count {long} --no-profile --out r");
     assert!(on_a_terminal(&run, &[]).contains("\r\u{1b}[2K"), "a live line is drawn over itself");
     for variable in [("CI", "true"), ("TERM", "dumb")] {
         let text = on_a_terminal(&format!("{run} --color never"), &[variable]);

@@ -225,8 +225,10 @@ fn the_sentence_is_the_same_everywhere() {
 /// The four figures of the page with their names.
 fn figures(page: &str) -> Vec<(String, String)> {
     let (_, list) = page.split_once("<dl class=\"numbers\">").unwrap();
-    let parts: Vec<String> =
-        list.split("</dl>").next().unwrap().split("<dt>").skip(1).map(|part| words(&texts(part).join(" "))).collect();
+    let figures = list.split("</dl>").next().unwrap().split("<dt>").skip(1);
+    // Behind a figure stands how sure it is.
+    let alone = figures.map(|part| part.split("<dd class=\"sure\">").next().unwrap());
+    let parts: Vec<String> = alone.map(|part| words(&texts(part).join(" "))).collect();
     let names = ["Rate, planned", "Rate, measured", "End-to-end p50", "End-to-end p99", "Headroom"];
     let named = |part: &String| {
         names.iter().find_map(|name| Some(((*name).to_owned(), part.strip_prefix(name)?.trim().to_owned())))

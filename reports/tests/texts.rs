@@ -23,9 +23,14 @@ fn assert_same(plain: &[String], hostile: &[String], forms: &[String]) {
     assert_eq!(plain.len(), hostile.len(), "{forms:?}");
 }
 
+/// What a page says, but for the sizes of the files in it.
+fn said_by(page: &str) -> Vec<String> {
+    texts(page).into_iter().filter(|text| !(text.starts_with(" (") && text.contains("B): "))).collect()
+}
+
 /// A page says the same, and so do the attributes that people hear or that links lead to.
 fn assert_same_page(plain: &str, hostile: &str, with: &str) {
-    assert_same(&texts(plain), &texts(hostile), &forms(with));
+    assert_same(&said_by(plain), &said_by(hostile), &forms(with));
     let attributes = |page: &str| -> Vec<String> {
         let all = tokenize(page).into_iter().flat_map(|tag| tag.attributes);
         // Files inside the page are compared as formats of their own.
@@ -62,12 +67,12 @@ fn assert_same_text(plain: &str, hostile: &str, with: &str) {
 #[test]
 fn pages_of_runs_say_what_was_meant() {
     let page = |record: &TrialRecord| html::render(&Summary::new(record, false).unwrap());
-    for record in [examples::not_judged(), examples::broken()] {
-        let record = full(record);
-        let plain = page(&poison(&record, HARMLESS));
-        for with in HOSTILE {
-            assert_same_page(&plain, &page(&poison(&record, with)), with);
-        }
+    let records = [examples::not_judged(), examples::broken()].map(full);
+    let plain = records.each_ref().map(|record| page(&poison(record, HARMLESS)));
+    // Pages are large: each payload in one of them.
+    for (number, with) in HOSTILE.iter().enumerate() {
+        let at = number % records.len();
+        assert_same_page(&plain[at], &page(&poison(&records[at], with)), with);
     }
 }
 
@@ -190,15 +195,18 @@ fn comparisons_say_what_was_meant() {
 #[test]
 fn gates_say_what_was_meant() {
     let with_everything = |name: &str| ["regressed", "disturbed"].contains(&name);
-    for (_, record, _) in gate_formats::examples().into_iter().filter(|(name, ..)| with_everything(name)) {
+    for (at, (_, record, _)) in
+        gate_formats::examples().into_iter().filter(|(name, ..)| with_everything(name)).enumerate()
+    {
         let shown = |format: &str, with: &str| {
             let record = gate_formats::poison(&record, with);
             gate_formats::render(format, &record, &judge(&record))
         };
         let (page, text) = (shown("html", HARMLESS), shown("human", HARMLESS));
-        for with in HOSTILE {
+        // Pages are large: each payload in one of them.
+        for with in HOSTILE.iter().skip(at).step_by(2) {
             assert_same_page(&page, &shown("html", with), with);
-            assert_same_text(&text, &shown("human", with), with);
         }
+        HOSTILE.iter().for_each(|with| assert_same_text(&text, &shown("human", with), with));
     }
 }

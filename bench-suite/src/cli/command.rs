@@ -122,8 +122,8 @@ fn max() -> Command {
     Command::new("max")
         .about("Find the highest rate that holds, with its interval")
         .after_help(notes(
-            "Each trial is a fresh process, judged like a run; --batches is the length of a decisive one, --rate a\n\
-             first guess, --max-time the budget. Limits: late<1%, p99<1s, p99.9<2*interval, utilisation<80%.",
+            "Each trial is a fresh process, judged like a run; --batches is the length of a decisive one,\n\
+             --rate a first guess, --max-time the budget. Limits: late<1%, p99<1s, p99.9<2*interval, utilisation<80%.",
             &["downbeat max word-count --limit 'p99<150ms' --max-time 2m"],
         ))
         .arg(workload())

@@ -124,7 +124,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "steal",
         why: "the hypervisor gives the time of these cores to other guests, in the middle of batches",
-        advice: "measure at another time or on a machine of its own; compare builds with downbeat gate, whose blocks alternate",
+        advice: "measure at another time or on a machine of its own; compare builds with downbeat gate, whose processes take turns",
         look: steal,
     },
     Check {

@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::source::Source;
 use crate::subject::embedded::{self, Files, Program};
-use crate::turns::{Player, Seat};
+use crate::subject::together::{self, Child};
 use downbeat_reports::exit::Exit;
 use downbeat_reports::gate::record::{ArmRun, HostNoise};
 use serde::de::DeserializeOwned;
@@ -60,16 +60,16 @@ impl Processes {
     /// # Errors
     /// The failure that it told, or that it died, hung or left what cannot be read (exit 70); a signal came (exit 130 or 143).
     pub(super) fn run<T: DeserializeOwned>(&mut self, program: &Program, task: &Task<'_>) -> Result<T, Failure> {
-        let (files, spec) = self.prepare(task, None);
+        let (files, spec) = self.prepare(task);
         let ended = embedded::run_program(program, &spec, &files, &self.signals, &mut self.progress);
         self.ended(ended, &files)
     }
 
-    fn prepare(&mut self, task: &Task<'_>, seat: Option<String>) -> (Files, TrialSpec) {
+    fn prepare(&mut self, task: &Task<'_>) -> (Files, TrialSpec) {
         self.started += 1;
         let name = format!("process-{}", self.started);
         let files = Files::new(&self.directory, &name);
-        let spec = TrialSpec { seat, ..spec(task, &name, &files) };
+        let spec = spec(task, &name, &files);
         (files, spec)
     }
 
@@ -114,60 +114,29 @@ impl Processes {
 
     /// What each process left, and what disturbed it.
     fn together(&mut self, programs: &[Program], task: &Task<'_>) -> Result<(Vec<Told>, Vec<HostNoise>), Failure> {
-        let limit = Duration::from_nanos(task.limit_ns);
-        let refused =
-            |error: std::io::Error| Failure::environment(format!("cannot offer a process its turns: {error}"));
-        let mut prepared = Vec::new();
+        let mut children = Vec::new();
         for program in programs {
-            let name = format!("downbeat-{}-{}", std::process::id(), self.started);
-            let seat = Seat::offer(&name).map_err(refused)?;
-            let (files, spec) = self.prepare(task, Some(name));
-            prepared.push((Program { cores: self.cores.clone(), ..program.clone() }, files, spec, seat));
+            let (files, spec) = self.prepare(task);
+            let program = Program { cores: self.cores.clone(), ..program.clone() };
+            children.push(Child { program, spec, files });
         }
-        let (signals, cores) = (&self.signals, &self.cores);
-        let (ended, noises) = std::thread::scope(|scope| {
-            let mut watched = Vec::new();
-            for (program, files, spec, _) in &prepared {
-                watched.push(
-                    scope.spawn(move || {
-                        embedded::run_program(program, spec, files, signals, &mut Progress::new(true, 0))
-                    }),
-                );
+        let files: Vec<Files> = children.iter().map(|child| child.files.clone()).collect();
+        let mut noises = vec![HostNoise::default(); children.len()];
+        let mut before = Counters::read(&self.cores);
+        let ended = together::run(children, &self.signals, Duration::from_nanos(task.limit_ns), |at, played| {
+            let now = Counters::read(&self.cores);
+            if let Some(played) = played {
+                add(&mut noises[at], played, &now.since(&before));
             }
-            let seats = prepared.iter().zip(&watched);
-            let players = seats.map(|((.., seat), watched)| seat.taken(|| watched.is_finished()).ok().flatten());
-            let noises = turns(players.collect(), cores, limit);
-            let died = || Err(Failure::internal("the thread that watches a process panicked"));
-            (watched.into_iter().map(|watched| watched.join().unwrap_or_else(|_| died())).collect::<Vec<_>>(), noises)
-        });
-        let left = ended.into_iter().zip(&prepared).map(|(ended, (_, files, ..))| self.ended(ended, files));
+            before = now;
+        })?;
+        let left = ended.into_iter().zip(&files).map(|(ended, files)| self.ended(ended, files));
         Ok((left.collect(), noises))
     }
 }
 
 /// What a process left, or why it left nothing.
 type Told = Result<BlocksRecord, Failure>;
-
-/// Gives turns until nobody takes any more: forwards, backwards, forwards. What disturbed the host in the turns of each process.
-fn turns(mut players: Vec<Option<Player>>, cores: &[usize], limit: Duration) -> Vec<HostNoise> {
-    let mut noises = vec![HostNoise::default(); players.len()];
-    let mut order: Vec<usize> = (0..players.len()).collect();
-    let mut before = Counters::read(cores);
-    while players.iter().any(Option::is_some) {
-        for at in &order {
-            let Some(player) = &mut players[*at] else { continue };
-            let played = player.play(limit);
-            let now = Counters::read(cores);
-            match played {
-                Some(played) => add(&mut noises[*at], played, &now.since(&before)),
-                None => players[*at] = None,
-            }
-            before = now;
-        }
-        order.reverse();
-    }
-    noises
-}
 
 fn add(noise: &mut HostNoise, played: Duration, grown: &Counters) {
     let sum = |all: &mut Option<u64>, some: Option<u64>| *all = some.map(|some| all.unwrap_or(0) + some);

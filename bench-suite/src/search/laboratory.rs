@@ -9,6 +9,7 @@ use crate::settings::TrialSettings;
 use crate::signals::Signals;
 use crate::source::Source;
 use crate::subject::embedded::{self, Files, Program};
+use crate::subject::together::{self, Child};
 use downbeat_reports::capacity::CapacityRecord;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::figures::{Figures, Outcome, outcome};
@@ -174,12 +175,53 @@ impl Laboratory {
         let mut spec = self.spec(settings, Mode::Capacity { measure_ns }, name);
         spec.time_limit_ns = self.limit_ns(measure_ns.saturating_mul(4).saturating_add(60 * NS_PER_S));
         let files = self.run(&mut spec, name)?;
+        self.drained(&files, name)
+    }
+
+    /// The same for several settings at once, which take turns, a large and a small drain each: they meet the same host. In the order of
+    /// `trials`, each with its name.
+    ///
+    /// # Errors
+    /// An interruption, or something that concerns more than one trial; the failure of one trial stands in its place.
+    pub(crate) fn capacities(
+        &mut self,
+        trials: &[(&TrialSettings, String)],
+        measure_ns: u64,
+    ) -> Result<Vec<Result<CapacityRecord, Failure>>, Failure> {
+        if let Some(exit) = self.signals.exit() {
+            return Err(Failure::new(exit, "interrupted"));
+        }
+        let together_ns = measure_ns.saturating_mul(4 * trials.len() as u64);
+        let limit_ns = self.limit_ns(together_ns.saturating_add(60 * NS_PER_S));
+        let mut children = Vec::new();
+        for (settings, name) in trials {
+            let mut spec = self.spec(settings, Mode::Capacity { measure_ns }, name);
+            let files = Files::new(&self.directory, name);
+            (spec.time_limit_ns, spec.status) = (limit_ns, files.status.clone());
+            children.push(Child { program: Program { patience: PATIENCE, ..Program::this()? }, spec, files });
+        }
+        let files: Vec<Files> = children.iter().map(|child| child.files.clone()).collect();
+        let ended = together::run(children, &self.signals, Duration::from_nanos(limit_ns), |_, _| {})?;
+        if let Some(exit) = self.signals.exit() {
+            return Err(Failure::new(exit, "interrupted"));
+        }
+        let mut drained = Vec::new();
+        for ((ended, files), (_, name)) in ended.into_iter().zip(&files).zip(trials) {
+            match ended.and_then(|()| self.drained(files, name)) {
+                Err(failure) if !concerns_the_trial(&failure) => return Err(failure),
+                other => drained.push(other),
+            }
+        }
+        Ok(drained)
+    }
+
+    fn drained(&mut self, files: &Files, name: &str) -> Result<CapacityRecord, Failure> {
         let unreadable = |why: String| Failure::internal(format!("the record of {name} is unreadable: {why}"));
         let bytes = std::fs::read(&files.record).map_err(|error| unreadable(error.to_string()))?;
         let record: CapacityRecord = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
         // Of a user's own file the trial's process finds it out.
         self.ceiling_per_s = self.ceiling_per_s.or(record.ceiling_per_s);
-        self.keep(&files, name);
+        self.keep(files, name);
         Ok(record)
     }
 

@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::load::Load;
 use crate::plan::TrialSpec;
 use crate::status::{Stage, Status};
+use crate::turns::Turns;
 use downbeat_engine::allocator;
 use downbeat_reports::capacity::{CapacityRecord, SCHEMA};
 use downbeat_workloads::catalog::Job;
@@ -40,6 +41,9 @@ const MEMORY_SHARE: f64 = 0.125;
 /// # Errors
 /// The job cannot be built, or a batch failed or answered wrongly.
 pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, measure_ns: u64) -> Result<CapacityRecord, Failure> {
+    let turns = spec.seat.as_deref().map(Turns::join).transpose()?;
+    let pass = || turns.as_ref().map_or(Ok(()), Turns::pass);
+    let gone = |error: std::io::Error| Failure::internal(format!("nobody gives turns any more: {error}"));
     Status { stage: Stage::Draining, ..Status::default() }.write(&spec.status);
     let bench = Bench { job, load: Load::for_drain(spec, job)?, limit: Duration::from_nanos(spec.time_limit_ns) };
     let settings = &bench.load.settings;
@@ -56,12 +60,15 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, measure_ns: u64) -> Resul
         ceiling_per_s: spec.ceiling_per_s.map(|per_s| per_s as f64).or_else(|| bench.load.ceiling_per_s()),
         allocator: allocator::kind().to_owned(),
     };
-    let begin = Instant::now();
+    // Of its own turns.
+    let mut measured = Duration::ZERO;
     // Few of them would be no median, and beside filling a window they cost little.
     let mut batches = if fill_batches > 0 { 3 * BATCHES_LEAST } else { BATCHES_LEAST };
     let pairs = if fill_batches > 0 { PAIRS_LEAST_OF_WINDOWS } else { PAIRS_LEAST };
     let mut first_small: Option<Drained> = None;
-    while record.drains.len() < 2 * pairs || begin.elapsed().as_nanos() < u128::from(measure_ns) {
+    while record.drains.len() < 2 * pairs || measured.as_nanos() < u128::from(measure_ns) {
+        pass().map_err(gone)?;
+        let begun = Instant::now();
         record.drains.push(bench.drain(large, fill_batches + WARM_UP_BATCHES, batches)?.drain);
         let drained = bench.drain(small, fill_batches + WARM_UP_BATCHES, batches)?;
         record.drains.push(drained.drain.clone());
@@ -70,10 +77,12 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, measure_ns: u64) -> Resul
         let first = &record.drains[0].processing_ns;
         let taken_ns: u64 = first.iter().sum::<u64>() / first.len().max(1) as u64;
         batches = (measure_ns / 4 / taken_ns.max(1)).clamp(BATCHES_LEAST, 200);
-        if begin.elapsed() >= bench.limit {
+        measured += begun.elapsed();
+        if measured >= bench.limit {
             break;
         }
     }
+    pass().map_err(gone)?;
     // The oracle has one thread only: it gets the drain with the fewest records, after all that is timed.
     first_small.map_or(Ok(()), |drained| drained.check(&bench))?;
     Ok(record)

@@ -522,13 +522,13 @@ mod tests {
         let (kind, _, text) = first(holds(), late.clone());
         assert_eq!((kind, text.as_str()), (Kind::PageFaults, "100,000 page faults, 7142.9× the median"));
         late.page_faults = Some(999);
-        assert_eq!(explained(holds(), late.clone()).len(), 1, "too few");
+        assert!(explained(holds(), late.clone()).iter().all(|cause| cause.0 != Kind::PageFaults), "too few");
         late.major_page_faults = Some(30);
         let (kind, _, text) = first(holds(), late.clone());
         assert_eq!(kind, Kind::PageFaults);
         assert!(text.ends_with(", 30 of them read from a disk"), "{text}");
         (late.page_faults, late.major_page_faults) = (None, None);
-        assert_eq!(explained(holds(), late).len(), 1, "unknown is no cause");
+        assert!(explained(holds(), late).iter().all(|cause| cause.0 != Kind::PageFaults), "unknown is no cause");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The contest for the highest rate: today's setting and the best beliefs drained unpaced in fresh processes, in turns, until a duel has
-//! told; then the winner and today's at their pace, side by side.
+//! The contest for the highest rate: today's setting and the best beliefs drained unpaced in fresh processes that take turns, until a duel
+//! has told; then the winner and today's at their pace, side by side.
 
 use super::Task;
 use super::candidates::candidates;
@@ -10,7 +10,7 @@ use crate::search::duel::{Duel, Look, is_told, looks};
 use crate::search::grid::Cell;
 use crate::search::laboratory::{Laboratory, concerns_the_trial, paced_ns};
 use crate::settings::TrialSettings;
-use downbeat_reports::capacity::CostModel;
+use downbeat_reports::capacity::{CapacityRecord, CostModel};
 use downbeat_reports::quantity::rate;
 use downbeat_reports::search::tune::{Arm, Challenger, TuneRecord};
 use downbeat_reports::stats::random::SplitMix64;
@@ -136,13 +136,27 @@ impl<'t> Contest<'t> {
         (0..self.contenders.len()).filter(|arm| self.duel.is_in(*arm)).collect()
     }
 
-    /// One trial of each, in an order of its own.
+    /// One trial of each, in turns, begun in an order of its own. Whoever fails is tried once more by itself.
     fn round(&mut self, laboratory: &mut Laboratory, round: u64) -> Result<(), Failure> {
         let mut order = self.in_it();
         self.random.shuffle(&mut order);
+        let name = |contender: &Contender| format!("duel-{}-{round:02}", contender.name.replace(' ', "-"));
+        let trials: Vec<(&TrialSettings, String)> =
+            order.iter().map(|arm| (&self.contenders[*arm].settings, name(&self.contenders[*arm]))).collect();
+        let begun_ns = laboratory.elapsed_ns();
+        let drained = laboratory.capacities(&trials, MEASURE_NS)?;
+        let again: Vec<String> = trials.into_iter().map(|(_, name)| format!("{name}-again")).collect();
+        self.trial_ns = self.trial_ns.max((laboratory.elapsed_ns() - begun_ns) / order.len().max(1) as u64);
         let mut logs = vec![None; self.contenders.len()];
-        for arm in order {
-            logs[arm] = self.trial(laboratory, arm, round)?;
+        for ((arm, drained), again) in order.into_iter().zip(drained).zip(again) {
+            logs[arm] = self.told(laboratory, arm, drained);
+            if logs[arm].is_none() {
+                let drained = laboratory.capacity(&self.contenders[arm].settings, MEASURE_NS, &again);
+                logs[arm] = match drained {
+                    Err(failure) if !concerns_the_trial(&failure) => return Err(failure),
+                    drained => self.told(laboratory, arm, drained),
+                };
+            }
             if logs[arm].is_none() {
                 self.duel.leave_out(arm);
             }
@@ -160,32 +174,30 @@ impl<'t> Contest<'t> {
         Ok(())
     }
 
-    /// Logarithm of the rate that a drained backlog predicts; a trial that fails is repeated once.
-    fn trial(&mut self, laboratory: &mut Laboratory, arm: usize, round: u64) -> Result<Option<f64>, Failure> {
-        for again in ["", "-again"] {
-            let contender = &mut self.contenders[arm];
-            let name = format!("duel-{}-{round:02}{again}", contender.name.replace(' ', "-"));
-            contender.unpaced += 1;
-            let begun_ns = laboratory.elapsed_ns();
-            let drained = laboratory.capacity(&contender.settings, MEASURE_NS, &name);
-            self.trial_ns = self.trial_ns.max(laboratory.elapsed_ns() - begun_ns);
-            let why = match drained {
-                Ok(record) => match record.model() {
-                    Some(model) => {
-                        contender.model = Some(model);
-                        let per_s = self.ranking.predicted(&model, record.interval_ns);
-                        laboratory.say(&format!("unpaced  {:<12} {:>16}", contender.name, rate(per_s)));
-                        return Ok(Some(per_s.ln()));
-                    }
-                    None => "larger batches took no longer than small ones".to_owned(),
-                },
-                Err(failure) if concerns_the_trial(&failure) => failure.message,
-                Err(failure) => return Err(failure),
-            };
-            laboratory.say(&format!("unpaced  {:<12} failed: {why}", contender.name));
-            contender.given_up = Some(why);
-        }
-        Ok(None)
+    /// Logarithm of the rate that a drained backlog predicts, if there is one.
+    fn told(
+        &mut self,
+        laboratory: &mut Laboratory,
+        arm: usize,
+        drained: Result<CapacityRecord, Failure>,
+    ) -> Option<f64> {
+        let contender = &mut self.contenders[arm];
+        contender.unpaced += 1;
+        let why = match drained {
+            Ok(record) => match record.model() {
+                Some(model) => {
+                    contender.model = Some(model);
+                    let per_s = self.ranking.predicted(&model, record.interval_ns);
+                    laboratory.say(&format!("unpaced  {:<12} {:>16}", contender.name, rate(per_s)));
+                    return Some(per_s.ln());
+                }
+                None => "larger batches took no longer than small ones".to_owned(),
+            },
+            Err(failure) => failure.message,
+        };
+        laboratory.say(&format!("unpaced  {:<12} failed: {why}", contender.name));
+        contender.given_up = Some(why);
+        None
     }
 
     fn check(&mut self, laboratory: &mut Laboratory, winner: usize) -> Result<(), Failure> {

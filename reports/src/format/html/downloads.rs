@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn what_there_is_no_room_for_is_named() {
         let mut random = crate::stats::random::SplitMix64::new(7);
-        let content: String = (0..1_000_000).map(|_| char::from(b'0' + random.below(60) as u8)).collect();
+        let content: String = (0..1_500_000).map(|_| char::from(b'0' + random.below(60) as u8)).collect();
         let page = section("", [file(content.clone()), file(content.clone()), file(content)]).into_string();
         assert_eq!((page.matches("download=").count(), page.matches("too large").count()), (1, 2));
         assert!(page.len() < COMPRESSED_CHARACTERS + 2_000);
