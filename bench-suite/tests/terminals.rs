@@ -15,9 +15,12 @@ fn on_a_terminal(arguments: &str, variables: &[(&str, &str)]) -> String {
     // `script` of util-linux gives its command a terminal and copies what comes from there.
     let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--command", &line, "/dev/null"]).current_dir(place.path("."));
-    for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "CI"] {
+    let of_this_test = ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "CI"];
+    let set = std::env::vars_os().map(|(name, _)| name);
+    let settings = set.filter(|name| name.to_string_lossy().starts_with("DOWNBEAT_"));
+    settings.chain(of_this_test.map(Into::into)).for_each(|name| {
         script.env_remove(name);
-    }
+    });
     let output = script.env("TERM", "xterm").envs(variables.iter().copied()).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
 }

@@ -5,7 +5,7 @@
 //!
 //! The first writes `result.json`: the times of the recorded batches, at a third so that most are in time, played through a queue of one
 //! batch at a time, with a stall every 997 batches. The second writes `report.html` from it and says how long that took and how much
-//! memory: it fails above 2 s, 300 MB or 3 MB of page.
+//! memory: it fails above 300 MB or 3 MB of page, and with `--in-time` behind it also above 2 s, which a busy machine may need.
 
 #![allow(clippy::print_stdout, reason = "a program that prints what it measured")]
 
@@ -38,8 +38,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["write", from, to] => write(Path::new(from), Path::new(to)),
-        ["render", directory] => render(Path::new(directory)),
-        _ => Err("write RECORDED DIR, or render DIR".into()),
+        ["render", directory] => render(Path::new(directory), Duration::MAX),
+        ["render", directory, "--in-time"] => render(Path::new(directory), MOST_TIME),
+        _ => Err("write RECORDED DIR, or render DIR [--in-time]".into()),
     }
 }
 
@@ -51,7 +52,7 @@ fn write(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn render(directory: &Path) -> Result<(), Box<dyn Error>> {
+fn render(directory: &Path, most_time: Duration) -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     let record = load(directory)?;
     let read = begun.elapsed();
@@ -67,7 +68,7 @@ fn render(directory: &Path) -> Result<(), Box<dyn Error>> {
         memory_bytes as f64 / 1e6,
         page.len() as f64 / 1e6
     );
-    match took <= MOST_TIME && memory_bytes <= MOST_MEMORY_BYTES && page.len() <= MOST_PAGE_BYTES {
+    match took <= most_time && memory_bytes <= MOST_MEMORY_BYTES && page.len() <= MOST_PAGE_BYTES {
         true => Ok(()),
         false => Err("more than 2 s, 300 MB of memory or 3 MB of page".into()),
     }

@@ -15,7 +15,9 @@ pub(crate) fn replaced(plain: &str, hostile: &str, with: &str) -> bool {
 
 /// The same for any form that a format may give to a payload.
 pub(crate) fn replaced_by_any(plain: &str, hostile: &str, forms: &[String]) -> bool {
-    forms.iter().any(|form| replaced(plain, hostile, form))
+    // Most of a page has no payload.
+    let is_same = plain == hostile && !plain.contains(HARMLESS);
+    is_same || forms.iter().any(|form| replaced(plain, hostile, form))
 }
 
 /// The payload as text of one line, as the end of a sentence, which has a full stop of its own, and as a frame of a stack, where `;`

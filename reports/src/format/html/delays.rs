@@ -118,14 +118,13 @@ fn bars(values: &[u64]) -> [usize; BARS] {
 /// What the head of Spark's page says: since when, how long, of how many receivers.
 fn run(record: &TrialRecord, batches: &[&BatchRecord]) -> Markup {
     let records = batches.iter().map(|batch| batch.records).fold(0, u64::saturating_add);
-    let sources = record.schedule.source.split(',').count() as u64;
     html! {
         @if let (Some(first), Some(last)) = (record.batches.first(), record.batches.last()) {
             p.keys {
                 "Began " (moment(first.time_ns.saturating_sub_unsigned(record.judging.interval_ns)))
                 ", ran for " (duration(ran_ns(record, first, last))) ". "
                 (count(batches.len() as u64)) " judged batches of " (count(records)) " records. "
-                (count(sources)) @if sources == 1 { " source: " } @else { " sources: " } (super::text(&record.schedule.source)) ". "
+                "Source: " (super::text(&record.schedule.source)) ". "
                 "Outputs are not told apart: the phases output and commit are those of all of them."
             }
         }
