@@ -21,11 +21,15 @@ pub(crate) fn replaced_by_any(plain: &str, hostile: &str, forms: &[String]) -> b
 }
 
 /// The payload as text of one line, as the end of a sentence, which has a full stop of its own, and as a frame of a stack, where `;`
-/// and spaces in front are structure.
+/// and spaces in front are structure. What would be a command to the runner of GitHub is made none, in all that a gate says.
 pub(crate) fn forms(with: &str) -> Vec<String> {
     let line = inert::line(with).into_owned();
     let frame = inert::line(with.replace(';', ",").trim()).into_owned();
-    vec![line.trim_end_matches('.').to_owned(), frame, line]
+    let mut forms = vec![line.trim_end_matches('.').to_owned(), frame];
+    forms.extend(line.strip_prefix("::").map(|rest| format!("\u{fffd}:{rest}")));
+    forms.push(line.replace("##[", "#\u{fffd}["));
+    forms.push(line);
+    forms
 }
 
 fn are_alike_around_cuts(one: &str, other: &str) -> bool {
