@@ -104,7 +104,7 @@ fn map(record: &TuneRecord) -> Markup {
                 p.lead {
                     "Predicted from the cost models (a batch of n records takes F + c·n), not measured: below a line the setting holds, above it it falls behind."
                 }
-                figure { (plot(record)) (keys()) }
+                figure tabindex="0" { (plot(record)) (keys()) }
                 (table(record))
             }
         }

@@ -103,7 +103,7 @@ fn of_workload(workload: &str, anchor: &str, placed: &[Placed<'_>], judgement: &
             p.lead { "No block of it was run." }
         } @else {
             @for judged in judgement.metrics.iter().filter(is_of) {
-                figure {
+                figure tabindex="0" {
                     (drawing(judged, anchor, placed))
                     figcaption { (judged.metric.name()) " of " (text(workload)) ": " (judged.mark.as_str()) }
                 }
@@ -191,7 +191,7 @@ fn all(placed: &[Placed<'_>]) -> Markup {
             thead { tr {
                 th.number { "Block" } th { "Order" } th.number { "Base, median" } th.number { "Head, median" }
                 @for metric in PRIMARY { th.number { (metric.name()) } }
-                th { "" }
+                th { "Standing" }
             } }
             tbody {
                 @for placed in placed {

@@ -24,7 +24,7 @@ pub(super) fn render(record: &GateRecord, judgement: &Judgement) -> Markup {
             } @else {
                 (table("Exact counts", &html! {
                     thead { tr {
-                        th { "Workload" } th { "Counted" } th.number { "Batches" } th.number { "Base" } th.number { "Head" } th.number { "Change" } th { "" }
+                        th { "Workload" } th { "Counted" } th.number { "Batches" } th.number { "Base" } th.number { "Head" } th.number { "Change" } th { "Answer" }
                     } }
                     tbody { @for judged in &judgement.counts { (row(judged, record)) } }
                 }))

@@ -46,7 +46,7 @@ fn graph(base: &[Stack], head: &[Stack], number: usize) -> Markup {
         in_other: "in the base",
     };
     html! {
-        figure {
+        figure tabindex="0" {
             (beside.drawing(&format!("flame-{}", number + 1), "Differential flamegraph, base to head"))
             figcaption { (count(base_samples)) " samples of the base, " (count(head_samples)) " of the head" }
         }

@@ -36,7 +36,7 @@ fn null_control(controls: &[NullControl]) -> Markup {
     table(
         "Null control",
         &html! {
-            thead { tr { th { "Metric" } th.number { "Pairs" } th.number { "Copy slower by" } th.number { "p" } th.number { "Alarms at" } th { "" } } }
+            thead { tr { th { "Metric" } th.number { "Pairs" } th.number { "Copy slower by" } th.number { "p" } th.number { "Alarms at" } th { "Answer" } } }
             tbody {
                 @for control in controls {
                     tr {

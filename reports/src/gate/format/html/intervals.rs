@@ -31,7 +31,7 @@ pub(super) fn render(judgement: &Judgement, anchors: &Anchors<'_>) -> Markup {
                     "The head against the base in pairs of fresh processes; positive is slower, for capacity too. A bar is the 99 % interval of the change, the mark on it the estimate. "
                     "It passes when the whole bar lies left of the limit; it is red when it lies so far right of the margin that chance does not explain it, twice."
                 }
-                figure { (drawing(&rows)) (keys()) }
+                figure tabindex="0" { (drawing(&rows)) (keys()) }
                 (comparisons(&rows, anchors))
             }
         }
