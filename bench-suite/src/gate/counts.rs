@@ -115,9 +115,11 @@ impl Counter<'_> {
         };
         match self.allocated_twice(workload, head)? {
             Ok(of_head) => {
-                let pair = |of: fn(&Allocated) -> u64| Some(Pair { base: of(&of_base), head: of(&of_head) });
-                counts.allocations = pair(|allocated| allocated.allocations);
-                counts.allocated_bytes = pair(|allocated| allocated.bytes);
+                counts.allocations = Some(Pair { base: of_base.allocations, head: of_head.allocations });
+                match (of_base.bytes, of_head.bytes) {
+                    (Ok(base), Ok(head)) => counts.allocated_bytes = Some(Pair { base, head }),
+                    (Err(why), _) | (_, Err(why)) => counts.warnings.push(why),
+                }
             }
             Err(why) => {
                 counts.head_uncounted = Some(why);
@@ -132,7 +134,7 @@ impl Counter<'_> {
     }
 
     /// The smaller count of two, or why there is none.
-    fn allocated_twice(&mut self, workload: &str, program: &Program) -> Result<Result<Allocated, String>, Failure> {
+    fn allocated_twice(&mut self, workload: &str, program: &Program) -> Result<Result<Trusted, String>, Failure> {
         let mut counted = Vec::new();
         for _ in 0..2 {
             match self.allocated(workload, program) {
@@ -143,11 +145,10 @@ impl Counter<'_> {
             }
         }
         let smaller = |what: &str, of: fn(&Allocated) -> u64| agreed(what, [of(&counted[0]), of(&counted[1])], AGREE);
-        let (allocations, bytes) = (
-            smaller("allocations", |allocated| allocated.allocations),
-            smaller("allocated bytes", |allocated| allocated.bytes),
-        );
-        Ok(allocations.and_then(|allocations| Ok(Allocated { allocations, bytes: bytes? })))
+        // A buffer that grew once more is one allocation and many bytes: then the bytes alone say nothing.
+        let bytes = smaller("allocated bytes", |allocated| allocated.bytes);
+        let allocations = smaller("allocations", |allocated| allocated.allocations);
+        Ok(allocations.map(|allocations| Trusted { allocations, bytes }))
     }
 
     /// What batches allocate beyond what starting and ending does.
@@ -222,6 +223,12 @@ impl Counter<'_> {
 struct Allocated {
     allocations: u64,
     bytes: u64,
+}
+
+/// What two counts of one arm agree on.
+struct Trusted {
+    allocations: u64,
+    bytes: Result<u64, String>,
 }
 
 /// The smaller of two counts of one build, when they agree up to a share; else why they say nothing.
