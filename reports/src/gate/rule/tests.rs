@@ -1,3 +1,5 @@
+//! The rule on gates made by hand and on a synthetic host: what is red, green or neither, and after how many blocks.
+
 use super::*;
 use crate::gate::judgement::{Mark, MetricJudgement, Verdict};
 use crate::gate::record::{ArmRun, Block, Pair, Unmeasured};
