@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// The job: the very example that is built with downbeat.
 const MAIN: &str = include_str!("../examples/own_job.rs");
 
+/// Built as downbeat itself is.
+const CARGO: &str = include_str!("../../.cargo/config.toml");
+
 /// What the job in [`MAIN`] is called on the command line.
 const JOB: &str = "line-lengths";
 
@@ -28,6 +31,7 @@ pub(crate) fn init(request: &InitRequest) -> Result<String, Failure> {
     let mut files = vec![
         ("Cargo.toml", manifest(&source)?),
         ("src/main.rs", MAIN.to_owned()),
+        (".cargo/config.toml", CARGO.to_owned()),
         ("downbeat.toml", settings()),
         ("README.md", readme()),
         (".gitignore", "/target\n/results\n".to_owned()),

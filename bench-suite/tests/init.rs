@@ -5,7 +5,7 @@ use crate::command::Place;
 /// The whole project, file by file, with what was told.
 fn written(place: &Place, directory: &str, told: &str) -> String {
     let mut all = told.to_owned();
-    for name in ["Cargo.toml", "downbeat.toml", "README.md", ".gitignore"] {
+    for name in ["Cargo.toml", ".cargo/config.toml", "downbeat.toml", "README.md", ".gitignore"] {
         let content = std::fs::read_to_string(place.path(directory).join(name)).unwrap();
         // What is said of a knob belongs to its slice.
         let is_shown = |line: &&str| name != "downbeat.toml" || !line.starts_with('#');

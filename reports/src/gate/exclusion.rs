@@ -9,7 +9,7 @@ use serde::Serialize;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 /// CPU time that went to other machines, as a share of the wall time.
-pub const STEAL: f64 = 0.05;
+pub const STEAL: f64 = 0.10;
 /// Time for which the control group was throttled, as a share of the wall time.
 pub const THROTTLED: f64 = 0.01;
 /// CPU time of other processes, as a share of the wall time.
@@ -165,7 +165,7 @@ mod tests {
     fn calm() -> ArmRun {
         let noise = HostNoise {
             wall_ns: 1_000,
-            steal_ns: Some(50),
+            steal_ns: Some(100),
             throttled_ns: Some(10),
             foreign_ns: Some(100),
             canary_ns: 10_000,
@@ -185,7 +185,7 @@ mod tests {
         assert!(blocks.iter().all(|block| triggers(block).is_empty()));
         type Disturb = fn(&mut HostNoise);
         let noises: [(Disturb, Disturbance); 3] = [
-            (|noise| noise.steal_ns = Some(51), Disturbance::Steal),
+            (|noise| noise.steal_ns = Some(101), Disturbance::Steal),
             (|noise| noise.throttled_ns = Some(11), Disturbance::Throttled),
             (|noise| noise.foreign_ns = Some(101), Disturbance::Foreign),
         ];
