@@ -446,14 +446,25 @@ fn shown_or_refused(error: &clap::Error) -> Result<Request, Failure> {
         }
         ErrorKind::UnknownArgument => {
             let typed = text(ContextKind::InvalidArg).unwrap_or_default();
+            let asked = asked_of(error, &root);
+            let verbs = root.get_subcommands().filter(|verb| asked.is_none_or(|asked| asked == verb.get_name()));
             let flags: Vec<&str> =
-                root.get_subcommands().flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long).collect();
+                verbs.flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long).collect();
             let suggestion = meant(typed.trim_start_matches('-'), flags, "--");
+            let asked = asked.unwrap_or("run");
             Err(Failure::usage(format!("unknown flag `{typed}`{suggestion}"))
-                .help("downbeat run --help, or downbeat list knobs"))
+                .help(format!("downbeat {asked} --help, or downbeat list knobs")))
         }
         _ => Err(Failure::usage(plain(&error.render().to_string()))),
     }
+}
+
+/// The command whose flags were parsed, by the usage line of the error.
+fn asked_of<'r>(error: &clap::Error, root: &'r clap::Command) -> Option<&'r str> {
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return None };
+    let usage = usage.to_string();
+    let mut words = usage.split_whitespace();
+    words.find_map(|word| root.get_subcommands().map(clap::Command::get_name).find(|name| *name == word))
 }
 
 fn meant<'c>(typed: &str, known: impl IntoIterator<Item = &'c str>, prefix: &str) -> String {

@@ -2,6 +2,7 @@
 
 use crate::cli::ExplainRequest;
 use crate::failure::Failure;
+use crate::report;
 use downbeat_reports::explain::pools::Pools;
 use downbeat_reports::explain::{Explanation, render_human};
 use downbeat_reports::format::json;
@@ -15,7 +16,7 @@ use downbeat_reports::store;
 /// # Errors
 /// There is no result that this build can read, or no such batch in it.
 pub(crate) fn explain(request: &ExplainRequest) -> Result<String, Failure> {
-    let record = store::load(&request.run)?;
+    let record = report::run_record(&request.run)?;
     let samples = store::load_samples(&request.run, &record)?;
     let pools = samples.as_ref().map(|samples| Pools::new(&record, samples));
     let explanation = Explanation::of(&record, batch(&record, request.batch)?).with_functions(pools.as_ref());

@@ -45,6 +45,11 @@ impl Failure {
         self
     }
 
+    /// Message and advice as one line of a list.
+    pub(crate) fn one_line(&self) -> String {
+        self.to_string().replace("\nhelp: ", "; ").replace('\n', " ")
+    }
+
     /// How the command ends.
     pub fn exit(&self) -> Exit {
         Exit::ALL.into_iter().find(|exit| exit.code() == self.code).unwrap_or(Exit::Internal)

@@ -2,6 +2,7 @@
 
 use crate::cli::InitRequest;
 use crate::failure::Failure;
+use crate::run::command_line;
 use crate::settings::{KnobInfo, knobs};
 use std::path::{Path, PathBuf};
 
@@ -43,12 +44,13 @@ pub(crate) fn init(request: &InitRequest) -> Result<String, Failure> {
     for (name, content) in files {
         write(&directory.join(name), &content)?;
     }
+    let quoted = command_line::quoted(&[directory.display().to_string()]);
     let (place, source) = (directory.display(), source.display());
     Ok(format!(
         "{place} holds a job of your own, {JOB}, on the downbeat of {source}\n  \
          src/main.rs    what is sent, what is computed, what the right answer is\n  \
          downbeat.toml  settings\n\
-         next: cd {place} && cargo run --release -- run {JOB} --config downbeat.toml\n"
+         next: cd {quoted} && cargo run --release -- run {JOB} --config downbeat.toml\n"
     ))
 }
 

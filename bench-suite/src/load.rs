@@ -11,6 +11,7 @@ use downbeat_workloads::answers::Answers;
 use downbeat_workloads::catalog::Job;
 use downbeat_workloads::error::LoadError;
 use downbeat_workloads::generator::{Generator, GeneratorStats, ceiling_per_s};
+use downbeat_workloads::load::LoadSettings;
 use downbeat_workloads::oracle::{BatchRanges, WrongAnswer};
 use downbeat_workloads::payload::Payload;
 use downbeat_workloads::schedule::{Arrivals, Schedule};
@@ -60,6 +61,15 @@ impl Load {
         let (_, lines) = context.queue_stream::<Text>();
         job.build(&lines, &settings.load, settings.engine.interval_ns, &Arc::new(Answers::new(false)))?;
         Ok(context.check()?)
+    }
+
+    /// These settings can be had with a user's own file.
+    ///
+    /// # Errors
+    /// A setting that belongs to text that is made (exit 2).
+    pub(crate) fn check_input(settings: &TrialSettings, path: &Path) -> Result<(), Failure> {
+        let load = LoadSettings { input: Some(path.to_owned()), ..settings.load.clone() };
+        load.validate().map_err(failure)
     }
 
     /// The load of a measured trial.

@@ -36,13 +36,29 @@ pub(crate) fn report(request: &ReportRequest) -> Result<(Vec<u8>, Exit), Failure
     Ok((request.output.format.write(&summary, &options), summary.exit))
 }
 
+/// The record of a run, for what reads runs only.
+///
+/// # Errors
+/// It is a search or a gate (exit 2), or no result that this build can read.
+pub(crate) fn run_record(path: &Path) -> Result<TrialRecord, Failure> {
+    let is_gate = gate::stored::file(path).is_some();
+    let kind = if is_gate { Some("a gate") } else { search_file(path).map(|_| "a search") };
+    match kind {
+        None => Ok(store::load(path)?),
+        Some(kind) => {
+            let place = path.display();
+            Err(Failure::usage(format!("{place} holds {kind}, not a run")).help(format!("downbeat report {place} shows it")))
+        }
+    }
+}
+
 /// Runs beside one another.
 ///
 /// # Errors
 /// One of them is no result that this build can read.
 pub(crate) fn compare(request: &CompareRequest) -> Result<String, Failure> {
     let records =
-        request.runs.iter().map(|run| Ok(store::load(run)?)).collect::<Result<Vec<TrialRecord>, Failure>>()?;
+        request.runs.iter().map(|run| run_record(run)).collect::<Result<Vec<TrialRecord>, Failure>>()?;
     let named = records.iter().zip(&request.runs);
     let summaries = named.map(|(record, run)| summary(record, run, false)).collect::<Result<Vec<_>, _>>()?;
     let comparison = Comparison::of(&summaries);

@@ -94,6 +94,7 @@ impl Job for Faulty {
 static JOBS: &[&dyn Job] = &[
     &Faulty::new("panics", panics),
     &Faulty::new("aborts", |batch| if batch == BATCH { std::process::abort() } else { 0 }),
+    &Faulty::new("hangs", hangs),
     &Faulty::new("miscounts", |batch| u64::from(batch == BATCH)),
     &Faulty::new("crawls", crawls),
     &Faulty::new("dawdles", dawdles),
@@ -105,6 +106,14 @@ static JOBS: &[&dyn Job] = &[
 
 fn panics(batch: u64) -> u64 {
     assert!(batch != BATCH, "a planted panic");
+    0
+}
+
+/// Longer than any test waits.
+fn hangs(batch: u64) -> u64 {
+    if batch == BATCH {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
     0
 }
 

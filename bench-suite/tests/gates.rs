@@ -268,6 +268,8 @@ fn revisions_are_built_once_and_one_that_does_not_build_says_why() {
     assert_eq!(ended.code, 4, "{ended:?}");
     let record = stored(&place.path("d/gate.json"));
     assert!(record["head"]["commit"].as_str().unwrap().ends_with("-dirty"), "{record}");
+    let remark = record["head"]["remarks"][0].as_str().unwrap();
+    assert!(remark.contains("changes that are in none") && ended.stdout.contains("is not its commit"), "{ended:?}");
     let ended = gate(&place, "builds", "HEAD", "--out e");
     assert_eq!(ended.code, 7, "{ended:?}");
 }

@@ -1,5 +1,6 @@
 //! The command as a user starts it. Answers and words are checked, never how fast this machine is.
 
+mod allocations;
 mod allocators;
 mod answers;
 mod causes;
@@ -13,7 +14,6 @@ mod goldens;
 mod init;
 mod overload;
 mod protocol;
-mod records;
 mod runs;
 mod searches;
 mod sending;

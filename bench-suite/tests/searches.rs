@@ -85,6 +85,9 @@ fn what_cannot_work_is_refused_before_anything_runs() {
     refused("sweep word-count --vary compression=lz4", "no cell can be run");
     refused("sweep word-count --vary codec=rkyv --one-at-a-time", "leaves out today's value none");
     refused("tune word-count --goal faster", "no goal");
+    refused("run distinct-users --window-method inverse", "inverse");
+    refused("max distinct-users --window-method inverse", "inverse");
+    refused("tune distinct-users --window-method inverse", "inverse");
     refused("tune word-count --vary window_method=inverse,daba --goal p99", "no goal");
     let ended = Ended::of(
         place.command("tune word-count --interval 1s").args(["--goal", "max rate, p99<900ms"]).output().unwrap(),
@@ -163,6 +166,34 @@ fn a_sweep_names_the_trials_that_fail_and_goes_on() {
         assert_eq!(of(index).len(), 2);
         assert!(of(index).iter().all(|cell| cell["failures"][0].as_str().unwrap().contains(why)), "{record}");
     }
+}
+
+#[test]
+fn searches_whose_trials_die_end_each_by_itself_and_name_them() {
+    let place = Place::new();
+    let arguments = format!("max aborts {QUICK} --batches 20 --repeat 2 --rate 1k/s --format json --out r");
+    let ended = Ended::of(place.example("faulty_jobs", &arguments).output().unwrap());
+    assert_eq!(ended.code, 125, "{ended:?}");
+    let record = ended.json();
+    let searches = record["repeats"].as_array().unwrap();
+    assert_eq!(searches.len(), 2, "the second went on when the first had ended: {record}");
+    assert!(searches.iter().all(|search| search["stop"] == "said-nothing" && search["max"].is_null()), "{record}");
+    let spoiled: Vec<&str> = record["spoiled"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(spoiled.len(), 2 * 4, "each trial and its three repeats: {record}");
+    assert!(spoiled.iter().all(|why| why.contains("killed by signal 6")), "{record}");
+    assert_eq!(stored(&place.path("r/max.json")), record, "stored as printed");
+}
+
+#[test]
+fn a_trial_that_hangs_is_killed_soon_after_the_budget() {
+    let place = Place::new();
+    let arguments = format!("max hangs {QUICK} --batches 20 --rate 1k/s --max-time 5s --format json --out r");
+    let begun = Instant::now();
+    let ended = Ended::of(place.example("faulty_jobs", &arguments).output().unwrap());
+    assert!(begun.elapsed() < Duration::from_secs(120), "it hung");
+    assert_eq!(ended.code, 12, "{ended:?}");
+    assert!(ended.stderr.contains("hangs"), "{ended:?}");
+    assert_eq!(ended.json()["max"], Value::Null);
 }
 
 #[test]

@@ -4,6 +4,8 @@ use crate::error::EngineError;
 use crate::exchange::codec::{BlockCodec, Encoded};
 use crate::record::{Column, Family};
 use crate::settings::{CodecKind, Compression};
+use crate::source::spill::{Spill, Spilled};
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -37,7 +39,7 @@ pub struct Block<R: Family> {
     /// The records, in order; none where they are encoded.
     pub parts: Vec<Part<R>>,
     /// The same records in encoded form, instead.
-    pub(crate) encoded: Option<Encoded>,
+    pub(crate) encoded: Option<Stored>,
     /// How many.
     pub records: u64,
     /// Their payload bytes.
@@ -48,6 +50,12 @@ pub struct Block<R: Family> {
     pub stamps: Vec<Stamp>,
     /// The block or batch boundary at which it was, or will be, cut.
     pub(crate) boundary_ns: u64,
+}
+
+/// Where the encoded form of a block is.
+pub(crate) enum Stored {
+    Memory(Encoded),
+    Disk(Spilled),
 }
 
 impl<R: Family> Block<R> {
@@ -80,7 +88,22 @@ impl<R: Family> Block<R> {
 
     /// Bytes that it takes in memory: of the encoded form, or else of the payload.
     pub(crate) fn held_bytes(&self) -> u64 {
-        self.encoded.as_ref().map_or(self.bytes, |encoded| encoded.len_bytes() as u64)
+        match &self.encoded {
+            None => self.bytes,
+            Some(Stored::Memory(encoded)) => encoded.len_bytes() as u64,
+            Some(Stored::Disk(_)) => 0,
+        }
+    }
+
+    /// Moves the encoded form to disk, where there is one.
+    ///
+    /// # Errors
+    /// What the system reports; the block is as before then.
+    pub(crate) fn spill(&mut self, spill: &Arc<Spill>) -> io::Result<()> {
+        if let Some(Stored::Memory(encoded)) = &self.encoded {
+            self.encoded = Some(Stored::Disk(spill.write(encoded)?));
+        }
+        Ok(())
     }
 
     /// Encodes the records and lets go of their columns.
@@ -94,7 +117,7 @@ impl<R: Family> Block<R> {
             [part] if part.range == (0..part.column.len()) => codec.encode(&part.column)?,
             parts => codec.encode(&gathered(parts))?,
         };
-        self.encoded = Some(encoded.shrunk());
+        self.encoded = Some(Stored::Memory(encoded.shrunk()));
         self.parts = Vec::new();
         Ok(())
     }

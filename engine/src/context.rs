@@ -88,7 +88,7 @@ impl StreamingContext {
         storage: Arc<dyn Storage>,
     ) -> Result<Self, EngineError> {
         settings.validate()?;
-        let shared = Arc::new(Shared::new(clock, &settings));
+        let shared = Arc::new(Shared::new(clock, storage.clone(), &settings));
         Ok(StreamingContext {
             graph: Arc::new(Graph::new(settings.clone(), shared.clone(), storage)),
             receivers: Supervisor::default(),

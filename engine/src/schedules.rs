@@ -20,6 +20,7 @@ use crate::source::budget::{Budget, Request};
 use crate::source::input::{AnyInput, Input};
 use crate::source::limiter::Limiter;
 use crate::source::shared::Shared;
+use crate::storage::Disk;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, lock, wait};
 use shuttle::rand::Rng;
@@ -153,7 +154,7 @@ impl Engine {
     fn start(settings: Settings, planned: bool, fails: bool) -> Self {
         let settings = Settings { pool: PoolKind::Sequential, metrics: false, threads: 1, ..settings };
         let clock: Arc<dyn Clock> = Arc::new(DreamClock::default());
-        let shared = Arc::new(Shared::new(clock, &settings));
+        let shared = Arc::new(Shared::new(clock, Arc::new(Disk), &settings));
         let reports = Arc::new(Reports::default());
         shared.listeners.write().expect("no panic").push(reports.clone());
         let queue = Arc::new(Queue::new(settings.queue_capacity));

@@ -103,6 +103,9 @@ pub enum StorageForm {
     Deserialized,
     /// Encoded by rkyv when their block is closed, on the sender's time, and decoded by each task that reads it.
     Serialized,
+    /// The same, but a block that is closed while more than half of the memory limit is taken goes to a file below the system's
+    /// directory for temporary files, and each task that reads it reads the file.
+    SerializedDisk,
 }
 
 /// How a reduction over a window is carried from slide to slide. The answer is the same.

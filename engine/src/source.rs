@@ -14,6 +14,7 @@ mod open;
 mod queue;
 pub(crate) mod shared;
 mod socket;
+pub(crate) mod spill;
 mod start;
 mod store;
 mod supervisor;

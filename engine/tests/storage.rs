@@ -4,9 +4,11 @@ use crate::bench::{Bench, INTERVAL_NS, START_NS, collect, collect_counts, plain_
 use downbeat_engine::Settings;
 use downbeat_engine::record::{Column, Pair, Text, TextColumn};
 use downbeat_engine::settings::{Overload, StorageForm};
+use downbeat_engine::storage::SimulatedDisk;
 use rkyv::util::AlignedVec;
+use std::time::Duration;
 
-const FORMS: [StorageForm; 2] = [StorageForm::Deserialized, StorageForm::Serialized];
+const FORMS: [StorageForm; 3] = [StorageForm::Deserialized, StorageForm::Serialized, StorageForm::SerializedDisk];
 
 #[test]
 fn encoded_blocks_give_the_same_answers_and_are_counted_by_their_own_size() {
@@ -48,7 +50,7 @@ fn encoded_blocks_give_the_same_answers_and_are_counted_by_their_own_size() {
         let report = &bench.reports()[0];
         let payload: u64 = lines.iter().map(|line| line.len() as u64 + 1).sum();
         assert_eq!((report.bytes, report.records, report.blocks), (payload, 5, 3));
-        let expected = if storage == StorageForm::Serialized { held } else { payload };
+        let expected = if storage == StorageForm::Deserialized { payload } else { held };
         assert_eq!(report.held_bytes, expected, "{storage:?}");
     }
 }
@@ -79,9 +81,54 @@ fn the_bound_on_memory_is_of_the_bytes_that_are_held() {
             StorageForm::Deserialized => assert_eq!(shed, [0; 4]),
             // 17 blocks of 60,000 bytes fit, and one more that is not encoded before the next is handed over.
             StorageForm::Serialized => assert!(shed[0] > 300_000 && shed == [shed[0]; 4], "{shed:?}"),
+            // The ninth takes more than half of it, and so would all others.
+            StorageForm::SerializedDisk => {
+                assert_eq!(shed, [0; 4]);
+                let held: Vec<u64> = bench.reports().iter().map(|report| report.held_bytes).collect();
+                assert!(held.iter().all(|bytes| (400_000..=1 << 19).contains(bytes)), "{held:?}");
+            }
         }
         assert!(
             bench.reports().iter().all(|report| report.records + report.shed == 500_000 && report.failure.is_none())
         );
     }
+}
+
+/// What comes of 20 blocks where three of them find half of the memory taken.
+fn beyond_half(disk: Option<SimulatedDisk>) -> (Vec<u64>, Vec<(&'static str, u64)>, u64) {
+    let settings = Settings {
+        storage: StorageForm::SerializedDisk,
+        block_interval_ns: Some(INTERVAL_NS / 50),
+        memory_limit_bytes: 1 << 20,
+        ..Settings::default()
+    };
+    let mut bench = match disk {
+        Some(disk) => Bench::on_disk(settings, disk),
+        None => Bench::new(settings),
+    };
+    let (feed, lines) = bench.context.queue_stream::<Text>();
+    let lengths = collect(&lines.map::<u64>(|line| line.len() as u64), |length| length);
+    bench.context.start().expect("starts");
+    for block in 0..11 {
+        bench.clock.advance_to(START_NS + block * INTERVAL_NS / 50);
+        feed.push([&[b'x'; 60_000][..], &vec![b'y'; block as usize]]).expect("not stopped");
+    }
+    bench.tick();
+    let report = bench.reports()[0].clone();
+    assert_eq!(report.failure, None);
+    let counts = bench.context.stop(Duration::from_secs(5)).expect("stops").input;
+    let lengths = lengths.lock().expect("no panic")[0].clone();
+    (lengths, counts, report.held_bytes)
+}
+
+#[test]
+fn a_block_beyond_half_of_the_memory_is_read_from_disk_and_stays_in_memory_where_there_is_none() {
+    let expected: Vec<u64> = (0..11).flat_map(|block| [60_000, block]).collect();
+    let (lengths, counts, held_bytes) = beyond_half(None);
+    assert_eq!((lengths, &counts[..]), (expected.clone(), &[("blocks_to_disk", 3)][..]));
+    assert!(held_bytes <= 1 << 19, "{held_bytes}");
+    // Its root is all that there is of directories, so nothing can be made below the one for temporary files.
+    let (lengths, counts, held_bytes) = beyond_half(Some(SimulatedDisk::new(7)));
+    assert_eq!((lengths, &counts[..]), (expected, &[("blocks_not_to_disk", 3)][..]));
+    assert!(held_bytes > 1 << 19, "{held_bytes}");
 }

@@ -74,6 +74,8 @@ pub enum Stop {
     AtTheMost,
     /// So many decisive trials did not narrow it: the host is too noisy.
     TooNoisy,
+    /// One trial said nothing, however often it was repeated.
+    SaidNothing,
     /// The time was over.
     BudgetSpent,
     /// Somebody stopped it.
@@ -87,6 +89,7 @@ impl Stop {
             Stop::Narrow => "the interval is as narrow as asked",
             Stop::AtTheMost => "it holds at the highest rate that the generator can prove",
             Stop::TooNoisy => "more trials did not narrow it: the host is too noisy",
+            Stop::SaidNothing => "a trial said nothing, however often it was repeated",
             Stop::BudgetSpent => "the time was over before the interval was as narrow as asked",
             Stop::Interrupted => "it was interrupted",
         }

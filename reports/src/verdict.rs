@@ -161,11 +161,23 @@ fn holds(record: &TrialRecord, evidence: &Evidence, limits: &Limits) -> Because 
     let may_grow = evidence.relative_slope().is_none_or(|slope| slope.high > limits.slope);
     first([
         (evidence.judged < limits.judged_batches, Because::TooFewBatches),
-        (judged::batches(record).all(|batch| batch.records == 0), Because::NothingCame),
+        (too_little_came(record, evidence), Because::NothingCame),
         (too_many_late, Because::LateShareUnclear),
         (may_grow, Because::GrowthUnclear),
     ])
     .unwrap_or(Because::WithinLimits)
+}
+
+/// Nothing at all, or nothing in most batches of a sender whose pace nobody planned: it went away.
+fn too_little_came(record: &TrialRecord, evidence: &Evidence) -> bool {
+    let empty = empty_batches(record);
+    let is_planned = record.schedule.rate_per_s.is_some();
+    empty == evidence.judged || (!is_planned && empty > evidence.judged / 2)
+}
+
+/// Judged batches without a record.
+fn empty_batches(record: &TrialRecord) -> u64 {
+    judged::batches(record).filter(|batch| batch.records == 0).count() as u64
 }
 
 fn first<const N: usize>(rules: [(bool, Because); N]) -> Option<Because> {

@@ -96,6 +96,7 @@ pub fn begun(workloads: &[&str]) -> GateRecord {
         asked: asked.to_owned(),
         commit: Some(format!("{hash}{hash}")),
         binary_hash: hash.repeat(8),
+        remarks: Vec::new(),
     };
     GateRecord {
         schema: SCHEMA,

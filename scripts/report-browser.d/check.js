@@ -141,6 +141,33 @@ const explorer = async (name, page) => {
   }
 };
 
+// A frame that is picked fills its drawing, by mouse and by keyboard, and all of it comes back.
+const flamegraphs = async (name, page) => {
+  const figure = page.locator("figure:has(svg.frame)").first();
+  if (await figure.count() === 0 || await figure.locator("g").count() < 3) return;
+  const shape = () => figure.evaluate((box) => [...box.querySelectorAll("g")].map((group) =>
+    group.style.display === "none" ? "hidden" : ["x", "width"].map((side) => Math.round(group.querySelector("rect").getAttribute(side))).join("+")).join(" "));
+  const before = await shape();
+  const width = (frame) => frame.locator("rect").first().evaluate((rect) => Number(rect.getAttribute("width")));
+  const narrowest = figure.locator("g").last();
+  const was = await width(narrowest);
+  await narrowest.dispatchEvent("click");
+  check(`${name}: a frame that is clicked is wider`, await width(narrowest) > was * 1.01 || was > 950, `${was} before`);
+  const said = figure.locator("xpath=following-sibling::p[@role='status']").first();
+  const named = await narrowest.locator("title").textContent();
+  check(`${name}: and is named`, await said.textContent() === named, named);
+  await figure.focus();
+  await page.keyboard.press("Escape");
+  check(`${name}: Escape shows all frames again`, await shape() === before);
+  await page.keyboard.press("ArrowDown");
+  const walked = await said.textContent();
+  check(`${name}: arrows walk through frames`, walked !== await figure.locator("g title").first().textContent(), walked);
+  await page.keyboard.press("Enter");
+  const filled = await figure.locator("rect.current").evaluate((rect) => Number(rect.getAttribute("width")));
+  check(`${name}: Enter widens the frame`, Math.abs(filled - 960) < 1, `${filled}`);
+  await page.keyboard.press("Escape");
+};
+
 const openAll = (page) => page.evaluate(() => document.querySelectorAll("details").forEach((box) => { box.open = true; }));
 
 const accessible = async (name, page) => {
@@ -196,6 +223,7 @@ const print = async (name, page) => {
           check(`${name}: the worst batch is visible`, visible !== false);
           withScript = await outline(opened.page);
           await explorer(name, opened.page);
+          await flamegraphs(name, opened.page);
           for (const look of [drillDown, print]) {
             await opened.page.goto("about:blank");
             await opened.page.goto("file://" + path.resolve(file));

@@ -31,8 +31,6 @@ pub(crate) struct Arm {
     pub(crate) build: Build,
     /// Its binary.
     pub(crate) binary: PathBuf,
-    /// What the user should know about it.
-    pub(crate) remarks: Vec<String>,
 }
 
 impl Asked {
@@ -77,24 +75,27 @@ impl Asked {
     /// # Errors
     /// It does not build (exit 7, with the compiler's words); the cache cannot be written (exit 7).
     pub(crate) fn build(&self, text: &str, cache: &Path, say: &mut dyn FnMut(&str)) -> Result<Arm, Failure> {
-        let (binary, commit, remarks) = match self {
-            Asked::Binary(path) => (path.clone(), None, Vec::new()),
+        let (binary, commit, remark) = match self {
+            Asked::Binary(path) => (path.clone(), None, None),
             Asked::Directory(path) => {
                 say(&format!("building {text}"));
                 let binary = cargo::build(path, &path.join("target"))
                     .map_err(|failure| Failure { message: format!("{text} {}", failure.message), ..failure })?;
-                (binary, git::state_of(path), Vec::new())
+                let (commit, is_changed) = git::state_of(path).unzip();
+                let remark = format!("{text} is not its commit: it holds changes that are in none");
+                (binary, commit, is_changed.unwrap_or(false).then_some(remark))
             }
             Asked::Revision { commit } => {
                 let binary = revision::build(text, commit, cache, say)?;
-                let remarks = git::changes_beside(commit).then(|| {
-                    format!("{text} is the commit: changes of the working tree are not in it; name the directory to measure them")
-                });
-                (binary, Some(commit.clone()), remarks.into_iter().collect())
+                let remark = format!(
+                    "{text} is the commit: changes of the working tree are not in it; name the directory to measure them"
+                );
+                (binary, Some(commit.clone()), git::changes_beside(commit).then_some(remark))
             }
         };
-        let build = Build { asked: text.to_owned(), commit, binary_hash: hash(&binary)? };
-        Ok(Arm { build, binary, remarks })
+        let remarks = remark.into_iter().collect();
+        let build = Build { asked: text.to_owned(), commit, binary_hash: hash(&binary)?, remarks };
+        Ok(Arm { build, binary })
     }
 }
 

@@ -127,8 +127,16 @@ pub(crate) fn show(request: &HistoryRequest) -> Result<String, Failure> {
         Failure::environment(format!("cannot read {}: {error}", path.display()))
             .help("a gate adds its line to history.jsonl in the results directory, or to --history FILE")
     })?;
-    Ok(trends(&text))
+    let trends = trends(&text);
+    match trends.starts_with(LEFT_OUT) {
+        true => Err(Failure::environment(format!("{} is no history of gates: {}", path.display(), trends.trim_end()))
+            .help("give the file that gates add their lines to")),
+        false => Ok(trends),
+    }
 }
+
+/// What begins the line about what could not be read.
+const LEFT_OUT: &str = "left out:";
 
 fn trends(text: &str) -> String {
     let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -141,11 +149,13 @@ fn trends(text: &str) -> String {
         let facts = lines.last().map(|line| &line.facts).into_iter().flatten();
         let facts: Vec<String> = facts.map(|(name, value)| format!("{name} {value}")).collect();
         shown.push_str(&format!("host {}: {}\n", inert::line(host), inert::line(&facts.join(", "))));
-        shown.push_str(&of_host(&lines));
+        let trends = of_host(&lines);
+        let said = if trends.is_empty() { "  none of its gates compared anything\n" } else { &trends };
+        shown.push_str(said);
     }
     if lines.len() < all.len() {
         let left = all.len() - lines.len();
-        shown.push_str(&format!("{left} lines are damaged or of another version and were left out\n"));
+        shown.push_str(&format!("{LEFT_OUT} {left} lines, which are damaged or of another version\n"));
     }
     if shown.is_empty() { "nothing yet\n".to_owned() } else { shown }
 }

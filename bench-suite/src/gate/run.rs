@@ -109,7 +109,7 @@ pub(crate) fn run(request: &GateRequest, arguments: &[OsString], jobs: &[&dyn Jo
         ..GateRecord::default()
     };
     let work = Work::open(directory, &sides)?;
-    for remark in sides.0.remarks.iter().chain(&sides.1.remarks) {
+    for remark in record.remarks() {
         progress.say(remark);
     }
     let processes = Processes::new(&work.path, settings.cores(), signals, progress);

@@ -7,17 +7,20 @@ use downbeat_reports::format::Options;
 use downbeat_reports::gate::format::FORMATS;
 use downbeat_reports::gate::record::{GateRecord, SCHEMA};
 use downbeat_reports::gate::rule;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Where the record of a gate is: in a result directory, or the path itself. `None` when there is none.
+pub(crate) fn file(path: &Path) -> Option<PathBuf> {
+    let file = if path.is_dir() { path.join(RECORD) } else { path.to_owned() };
+    (file.file_name().is_some_and(|name| name == RECORD) && file.is_file()).then_some(file)
+}
 
 /// The record in a result directory, or in a file of its name. `None` when it is none of a gate's.
 ///
 /// # Errors
 /// It cannot be read, or is one of another version (exit 7).
 pub(crate) fn find(path: &Path) -> Result<Option<GateRecord>, Failure> {
-    let file = if path.is_dir() { path.join(RECORD) } else { path.to_owned() };
-    if file.file_name().is_none_or(|name| name != RECORD) || !file.is_file() {
-        return Ok(None);
-    }
+    let Some(file) = file(path) else { return Ok(None) };
     let unreadable = |why: String| {
         Failure::environment(format!("cannot read {}: {why}", file.display())).help("give a gate's result directory")
     };

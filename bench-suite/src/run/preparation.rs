@@ -34,7 +34,7 @@ pub(super) fn check(request: &RunRequest, job: &dyn Job) -> Result<(), Failure> 
                     Failure::environment(format!("--input {} is a directory", path.display())).help("give a text file")
                 );
             }
-            Ok(_) => {}
+            Ok(_) => Load::check_input(&request.resolved.settings, path)?,
             Err(error) => {
                 return Err(Failure::environment(format!("cannot read --input {}: {error}", path.display()))
                     .help("give a readable file"));

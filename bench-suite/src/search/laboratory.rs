@@ -258,10 +258,11 @@ impl Laboratory {
         let files = Files::new(&self.directory, name);
         spec.status.clone_from(&files.status);
         let program = Program { patience: PATIENCE, ..Program::this()? };
-        embedded::run_program(&program, spec, &files, &self.signals, &mut self.progress)?;
+        let ended = embedded::run_program(&program, spec, &files, &self.signals, &mut self.progress);
+        // Whatever the process left when it was interrupted says nothing of its settings.
         match self.signals.exit() {
             Some(exit) => Err(Failure::new(exit, "interrupted")),
-            None => Ok(files),
+            None => ended.map(|()| files),
         }
     }
 

@@ -43,7 +43,8 @@ const NEXT_SHARE: f64 = 0.8;
 const NOT_OF_A_RUN: [&str; 2] = ["rate", "max_time"];
 
 /// Why searches end, the reason that says most against the result last.
-const WORST_LAST: [Stop; 5] = [Stop::Narrow, Stop::AtTheMost, Stop::TooNoisy, Stop::BudgetSpent, Stop::Interrupted];
+const WORST_LAST: [Stop; 6] =
+    [Stop::Narrow, Stop::AtTheMost, Stop::TooNoisy, Stop::SaidNothing, Stop::BudgetSpent, Stop::Interrupted];
 
 /// So often a trial is repeated that says nothing.
 const REPEATS: usize = 3;
@@ -220,7 +221,8 @@ impl Climb<'_> {
             return Ok(Some(Stop::BudgetSpent));
         }
         let tried = match self.trial(turn, asked) {
-            Ok(tried) => tried,
+            Ok(Some(tried)) => tried,
+            Ok(None) => return Ok(Some(Stop::SaidNothing)),
             Err(failure) if self.laboratory.interrupted().is_some() => {
                 self.laboratory.say(&failure.message);
                 return Ok(Some(Stop::Interrupted));
@@ -234,23 +236,21 @@ impl Climb<'_> {
         Ok(None)
     }
 
-    /// One trial, repeated while it says nothing.
-    fn trial(&mut self, turn: &Turn, asked: Next) -> Result<Tried, Failure> {
+    /// One trial, repeated while it says nothing; `None` when it never says anything. Why is in the record then.
+    fn trial(&mut self, turn: &Turn, asked: Next) -> Result<Option<Tried>, Failure> {
         let Next::Trial { rate_per_s, batches, decisive } = asked else {
             return Err(Failure::internal("a search that ended asked for a trial"));
         };
         let number = turn.search.tried().len() + 1;
         let mut settings = self.settings.clone();
         (settings.load.rate_per_s, settings.load.seed) = (rate_per_s, turn.seed);
-        let mut last = String::new();
         for repeat in 0..=REPEATS {
             let name = format!("{}{number:03}{}", turn.prefix, ["", "-again", "-again-2", "-again-3"][repeat]);
             let paced = match self.laboratory.paced(&settings, batches, &name) {
                 Ok(paced) => paced,
                 // It died or hung: its evidence stays, and another process is another chance.
                 Err(failure) if concerns_the_trial(&failure) => {
-                    last = failure.to_string();
-                    self.record.spoiled.push(format!("trial {name} at {}: {last}", rate(rate_per_s)));
+                    self.record.spoiled.push(format!("trial {name} at {}: {}", rate(rate_per_s), failure.one_line()));
                     continue;
                 }
                 Err(failure) => return Err(failure),
@@ -263,31 +263,26 @@ impl Climb<'_> {
             match outcome {
                 figures::Outcome::Within => {
                     self.laboratory.say(&shown("within", ""));
-                    return Ok(self.tried(paced, rate_per_s, decisive));
+                    return Ok(Some(self.tried(paced, rate_per_s, decisive)));
                 }
                 figures::Outcome::Disturbed(why) if repeat == 0 => {
                     self.laboratory.say(&shown("disturbed, again: ", &why));
                     self.record
                         .spoiled
                         .push(format!("trial {name} at {}: {why}, while the host paused", rate(rate_per_s)));
-                    last = why;
                 }
                 figures::Outcome::Exceeds(why) | figures::Outcome::Disturbed(why) => {
                     self.laboratory.say(&shown("exceeds: ", &why));
-                    return Ok(self.tried(paced, rate_per_s, decisive));
+                    return Ok(Some(self.tried(paced, rate_per_s, decisive)));
                 }
                 figures::Outcome::Spoiled(why) => {
                     self.laboratory.say(&shown("says nothing: ", &why));
                     self.record.spoiled.push(format!("trial {name} at {}: {why}", rate(rate_per_s)));
-                    last = why;
                 }
                 figures::Outcome::Broken(why) => return Err(Failure::new(Exit::Broken, why).help(self.evidence(&name))),
             }
         }
-        Err(Failure::new(
-            Exit::NotJudged,
-            format!("{} trials at {} said nothing: {last}", REPEATS + 1, rate(rate_per_s)),
-        ))
+        Ok(None)
     }
 
     fn evidence(&self, name: &str) -> String {
@@ -333,7 +328,7 @@ impl Climb<'_> {
             (_, _, Some(exit)) => exit,
             (Some(failure), _, _) => failure.exit(),
             (None, Some(Stop::BudgetSpent), _) => Exit::BudgetSpent,
-            (None, Some(Stop::TooNoisy), _) => Exit::NotJudged,
+            (None, Some(Stop::TooNoisy | Stop::SaidNothing), _) => Exit::NotJudged,
             _ => Exit::Ok,
         };
         let text = match self.request.output.json {

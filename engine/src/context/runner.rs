@@ -196,6 +196,7 @@ mod tests {
     use crate::clock::{Clock, MonotonicClock};
     use crate::dstream::{Output, Scheduled};
     use crate::settings::{PoolKind, Settings};
+    use crate::storage::Disk;
     use crate::sync::{Condvar, Mutex, lock, wait};
     use std::collections::BTreeMap;
     use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -248,7 +249,7 @@ mod tests {
         let settings =
             Settings { pool: PoolKind::Sequential, concurrent_jobs: 3, queue_capacity: 100, ..Settings::default() };
         let clock: Arc<dyn Clock> = Arc::new(MonotonicClock::new());
-        let shared = Arc::new(Shared::new(clock.clone(), &settings));
+        let shared = Arc::new(Shared::new(clock.clone(), Arc::new(Disk), &settings));
         let queue = Arc::new(Queue::new(settings.queue_capacity));
         let first = Arc::new(TurnTaker { panics_at: release_panics_at, ..TurnTaker::default() });
         let second = Arc::new(TurnTaker::default());

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// How a persisted stream is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StorageLevel {
-    /// As the setting `storage` says.
+    /// As the setting `storage` says; what is kept for one batch stays in memory.
     #[default]
     AsSet,
     /// As columns, ready to be read (Spark's MEMORY_ONLY).
@@ -31,7 +31,7 @@ impl StorageLevel {
     /// By what records are encoded, if they are.
     fn codec(self, settings: &Settings) -> Option<CodecKind> {
         let is_serialized = match self {
-            StorageLevel::AsSet => settings.storage == StorageForm::Serialized,
+            StorageLevel::AsSet => settings.storage != StorageForm::Deserialized,
             StorageLevel::Deserialized => false,
             StorageLevel::Serialized => true,
         };

@@ -1,8 +1,9 @@
 //! The node of an input: the blocks that a batch was given.
 
 use super::{Chunk, Node, Prepared, Sink};
-use crate::block::stored_form;
+use crate::block::{Stored, stored_form};
 use crate::error::EngineError;
+use crate::exchange::codec::Encoded;
 use crate::record::{Column, Family};
 use crate::schedule::job::JobRun;
 use crate::source::input::Input;
@@ -21,8 +22,15 @@ impl<R: Family> Node<R> for SourceNode<R> {
 
     fn push(&self, batch: u64, partition: usize, sink: &mut dyn Sink<R>) -> Result<(), EngineError> {
         let block = &self.input.blocks(batch)[partition];
-        if let Some(encoded) = &block.encoded {
-            stored_form::<R>().for_each_chunk(encoded, |chunk| sink.accept(chunk))?;
+        let mut accept = |encoded: &Encoded| stored_form::<R>().for_each_chunk(encoded, |chunk| sink.accept(chunk));
+        match &block.encoded {
+            None => {}
+            Some(Stored::Memory(encoded)) => {
+                accept(encoded)?;
+            }
+            Some(Stored::Disk(spilled)) => {
+                accept(&spilled.read()?)?;
+            }
         }
         for part in &block.parts {
             push_column::<R>(&part.column, part.range.clone(), sink);

@@ -22,8 +22,11 @@ const COMBINES: &[(&str, Combine)] =
     &[("always", Combine::Always), ("never", Combine::Never), ("adaptive", Combine::Adaptive)];
 const OVERLOADS: &[(&str, Overload)] =
     &[("queue", Overload::Queue), ("block", Overload::Block), ("merge", Overload::Merge), ("shed", Overload::Shed)];
-const STORAGE_FORMS: &[(&str, StorageForm)] =
-    &[("deserialized", StorageForm::Deserialized), ("serialized", StorageForm::Serialized)];
+const STORAGE_FORMS: &[(&str, StorageForm)] = &[
+    ("deserialized", StorageForm::Deserialized),
+    ("serialized", StorageForm::Serialized),
+    ("serialized+disk", StorageForm::SerializedDisk),
+];
 const WINDOW_METHODS: &[(&str, WindowMethod)] = &[
     ("auto", WindowMethod::Auto),
     ("recompute", WindowMethod::Recompute),
@@ -179,11 +182,12 @@ pub static KNOBS: &[Knob<Settings>] = &[
     },
     Knob {
         name: "storage",
-        kind: KnobKind::Choice(&["deserialized", "serialized"]),
-        range: "deserialized, serialized",
+        kind: KnobKind::Choice(&["deserialized", "serialized", "serialized+disk"]),
+        range: "deserialized, serialized, serialized+disk",
         default: "deserialized",
         trades: "records that wait as they are against one exact block of bytes for each of their blocks, which the sender \
-                 encodes and each task decodes",
+                 encodes and each task decodes; with disk, one that finds more than half of memory_limit taken becomes a file \
+                 below TMPDIR",
         spark: Some("StorageLevel"),
         get: |settings| value::word_of(STORAGE_FORMS, settings.storage),
         set: |settings, text| assign(&mut settings.storage, value::parse_word(STORAGE_FORMS, text)),

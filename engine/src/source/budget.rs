@@ -79,6 +79,11 @@ impl Budget {
         }
     }
 
+    /// More than half of what may be held is.
+    pub(crate) fn is_half_taken(&self) -> bool {
+        lock(&self.held).bytes > self.limit_bytes / 2
+    }
+
     /// Takes room if there is some.
     pub(crate) fn try_acquire(&self, request: Request) -> bool {
         let mut held = lock(&self.held);

@@ -237,13 +237,27 @@ impl<R: Family> Input<R> {
 
     /// Adds a closed block to those of the batch that is cut next, in the form in which it is to be kept.
     fn keep(&self, state: &mut State<R>, mut block: Block<R>) {
-        if self.form == StorageForm::Serialized {
+        if self.form != StorageForm::Deserialized {
             match block.encode() {
                 Ok(()) => self.shared.budget.resize(block.bytes, block.held_bytes()),
                 Err(error) => self.shared.fail(error),
             }
         }
+        if self.form == StorageForm::SerializedDisk && self.shared.budget.is_half_taken() {
+            self.spill(state, &mut block);
+        }
         state.closed.push(Arc::new(block));
+    }
+
+    /// A block that the disk does not take stays in memory.
+    fn spill(&self, state: &mut State<R>, block: &mut Block<R>) {
+        let held_bytes = block.held_bytes();
+        let kind = match block.spill(&self.shared.spill) {
+            Ok(()) => "blocks_to_disk",
+            Err(_) => "blocks_not_to_disk",
+        };
+        self.shared.budget.resize(held_bytes, block.held_bytes());
+        *state.counts.entry(kind).or_default() += 1;
     }
 
     fn arrival(&self, records: usize) -> Stamp {

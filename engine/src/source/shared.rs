@@ -2,11 +2,13 @@
 
 use super::budget::Budget;
 use super::handover::{Stopped, Timeline};
+use super::spill::Spill;
 use crate::affinity;
 use crate::clock::{Clock, Wake};
 use crate::error::{EngineError, panic_text};
 use crate::metrics::BatchListener;
 use crate::settings::{Overload, Settings};
+use crate::storage::Storage;
 use crate::sync::{Condvar, Mutex, PoisonError, RwLock, lock, wait_at_most};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) wake: Arc<Wake>,
     pub(crate) budget: Budget,
+    pub(crate) spill: Arc<Spill>,
     pub(crate) interval_ns: u64,
     pub(crate) block_interval_ns: u64,
     pub(super) overload: Overload,
@@ -36,11 +39,12 @@ struct Times {
 }
 
 impl Shared {
-    pub(crate) fn new(clock: Arc<dyn Clock>, settings: &Settings) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, storage: Arc<dyn Storage>, settings: &Settings) -> Self {
         Shared {
             clock,
             wake: Arc::default(),
             budget: Budget::new(settings.memory_limit_bytes),
+            spill: Spill::new(storage),
             interval_ns: settings.interval_ns,
             block_interval_ns: settings.effective_block_interval_ns(),
             overload: settings.overload,

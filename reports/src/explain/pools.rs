@@ -3,8 +3,8 @@
 //! Of a streak of late batches only its head says why; those that follow are its victims, and join only where the heads are too few.
 
 use super::heads;
-use crate::flame::Stack;
 use crate::flame::tree::ranking;
+use crate::flame::{Stack, merged};
 use crate::judged;
 use crate::record::TrialRecord;
 use crate::samples::{FEWEST, Samples, Seen};
@@ -16,6 +16,9 @@ const HOTTEST: usize = 3;
 
 /// Crates whose functions are inlined everywhere: what called them says more.
 const LIBRARY: [&str; 3] = ["core", "alloc", "std"];
+
+/// The module of the engine that hands tasks to threads: what called it is the same for all tasks.
+const SCHEDULE: &str = "downbeat_engine::schedule::";
 
 /// The part of samples that were taken in no batch.
 pub const NO_BATCH: &str = "no batch";
@@ -68,7 +71,7 @@ pub struct Pooled {
     pub stage: String,
     /// Whose samples they are.
     pub pool: Pool,
-    /// The stacks.
+    /// The stacks, below the stage: without the thread and the frames that gave it its task.
     pub stacks: Vec<Stack>,
     /// Samples in them.
     pub samples: u64,
@@ -149,9 +152,9 @@ impl<'s> Pools<'s> {
         Pooled {
             stage: stage.to_owned(),
             pool,
-            stacks: self.samples.stacks(|seen| self.is_in(pool, seen, Some(stage))),
+            stacks: below(stage, self.samples.stacks(|seen| self.is_in(pool, seen, Some(stage)))),
             samples: count(pool),
-            usual: compares.then(|| self.samples.stacks(|seen| self.is_usual(seen, Some(stage)))),
+            usual: compares.then(|| below(stage, self.samples.stacks(|seen| self.is_usual(seen, Some(stage))))),
             usual_samples,
             head_samples: count(Pool::Heads),
             late_samples: count(Pool::Late),
@@ -199,6 +202,22 @@ impl<'s> Pools<'s> {
 
 fn is_of(seen: &Seen, stage: Option<&str>) -> bool {
     stage.is_none_or(|stage| seen.stage.as_deref() == Some(stage))
+}
+
+/// The stacks of a stage from its tasks on: under its name in place of the thread's, so that what all threads did is one.
+fn below(stage: &str, stacks: Vec<Stack>) -> Vec<Stack> {
+    let of_schedule = |frame: &String| frame.trim_start_matches('<').starts_with(SCHEDULE);
+    let shorten = |stack: Stack| {
+        let task = stack.frames.iter().rposition(of_schedule);
+        let begin = task.map_or(1, |task| task + 1);
+        let plumbing = stack.frames.iter().skip(begin).take_while(|frame| is_library(frame)).count();
+        let is_all = begin + plumbing >= stack.frames.len();
+        // What the schedule itself did is shown by its innermost function.
+        let begin = if is_all { task.unwrap_or(1) } else { begin + plumbing };
+        let frames = std::iter::once(stage.to_owned()).chain(stack.frames.into_iter().skip(begin)).collect();
+        (frames, stack.samples)
+    };
+    merged(stacks.into_iter().map(shorten))
 }
 
 fn total(stacks: &[Stack]) -> u64 {
@@ -316,6 +335,35 @@ mod tests {
         assert_eq!(Pools::new(&record, &samples).stages(), ["combine"]);
         record.batches.iter_mut().for_each(|batch| batch.warmup = true);
         assert!(Pools::new(&record, &samples).stages().is_empty());
+    }
+
+    #[test]
+    fn what_all_threads_did_in_a_stage_is_one_without_what_gave_them_their_tasks() {
+        let stack =
+            |frames: &[&str]| Stack { frames: frames.iter().map(|frame| (*frame).to_owned()).collect(), samples: 1 };
+        let task = "downbeat_engine::schedule::job::JobRun::stage";
+        let shown = below(
+            "combine",
+            vec![
+                stack(&["db-jobs-0", "std::thread::start", task, "core::ops::call", task, "user::split", "memchr"]),
+                stack(&["db-worker-1", "rayon_core::run", task, "core::ops::call", "user::split", "memchr"]),
+                stack(&[
+                    "db-worker-1",
+                    "rayon_core::run",
+                    "<downbeat_engine::schedule::pool::Work as core::a::B>::take",
+                ]),
+                stack(&["db-worker-1", "core::hint::spin_loop"]),
+                stack(&["db-worker-1"]),
+            ],
+        );
+        let one = |frames: &[&str], samples| Stack { samples, ..stack(frames) };
+        let expected = [
+            one(&["combine"], 1),
+            one(&["combine", "<downbeat_engine::schedule::pool::Work as core::a::B>::take"], 1),
+            one(&["combine", "core::hint::spin_loop"], 1),
+            one(&["combine", "user::split", "memchr"], 2),
+        ];
+        assert_eq!(shown, expected);
     }
 
     #[test]

@@ -47,6 +47,13 @@ pub struct GateRecord {
     pub build_ns: u64,
 }
 
+impl GateRecord {
+    /// What the user should know of the two builds.
+    pub fn remarks(&self) -> impl Iterator<Item = &str> {
+        self.base.remarks.iter().chain(&self.head.remarks).map(String::as_str)
+    }
+}
+
 /// One of the two builds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Build {
@@ -56,6 +63,9 @@ pub struct Build {
     pub commit: Option<String>,
     /// Hash of the binary's bytes, hexadecimal: the same for both is an A/A.
     pub binary_hash: String,
+    /// What the user should know of it, in sentences without a full stop.
+    #[serde(default)]
+    pub remarks: Vec<String>,
 }
 
 /// One workload and how much of it each process ran.

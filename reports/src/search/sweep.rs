@@ -191,14 +191,16 @@ impl SweepRecord {
                 let _ = writeln!(text, "noise    one measurement varies by {noise} within a round");
             }
             None => {
-                let _ = writeln!(text, "         no intervals: they need two complete rounds and two cells");
+                let _ = writeln!(text, "         no intervals: they need two complete rounds of two cells that never failed");
             }
         }
         if let Some(ceiling) = sweep.ceiling_per_s {
             let _ = writeln!(text, "ceiling  the generator proved {} into a null job", rate(ceiling));
         }
         for cell in sweep.cells.iter().filter(|cell| !cell.failures.is_empty()) {
-            let _ = writeln!(text, "failed   {}: {}", self.words(&cell.levels), crate::inert::line(&cell.failures[0]));
+            let (failed, all) = (cell.failures.len(), cell.failures.len() + cell.responses.iter().flatten().count());
+            let (words, why) = (self.words(&cell.levels), crate::inert::line(&cell.failures[0]));
+            let _ = writeln!(text, "failed   {words}: in {failed} of {all} rounds, so it is not ranked: {why}");
         }
         for (cell, why) in sweep.refused.iter().take(3) {
             let _ = writeln!(text, "left out {cell}: {why}");

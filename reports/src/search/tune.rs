@@ -189,7 +189,7 @@ impl TuneRecord {
     /// The recommendation in a sentence.
     pub fn sentence(&self) -> String {
         let Some(arm) = self.recommended.and_then(|index| self.arms.get(index)) else {
-            return "no recommendation: the time was over before anything was confirmed".to_owned();
+            return "no recommendation: it ended before anything was confirmed".to_owned();
         };
         let value = arm.value.as_ref().map_or_else(|| "nothing measured".to_owned(), |value| self.show_interval(value));
         if arm.changes.is_empty() {
@@ -216,7 +216,8 @@ impl TuneRecord {
             (true, _, _) => "",
             (false, true, Some(why)) => &format!(": told unpaced, but {why}"),
             (false, true, None) => ": not checked at its pace",
-            (false, false, _) => ": not told",
+            (false, false, _) if gain.upper < 1.0 => ": slower",
+            (false, false, _) => ": not told to be faster",
         };
         Some(format!("{} [{}, {}]{why}", gained(gain.estimate), gained(gain.lower), gained(gain.upper)))
     }

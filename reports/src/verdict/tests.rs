@@ -299,6 +299,14 @@ fn batches_without_a_single_record_hold_nothing() {
     assert_eq!(judge(&record).because, Because::NothingCame);
     record.batches.last_mut().expect("some").records = 1;
     assert_eq!(judge(&record).word, Word::Holds);
+    // Of a sender that nobody planned, most batches must have something.
+    record.schedule.rate_per_s = None;
+    let verdict = judge(&record);
+    assert_eq!((verdict.because, verdict.word), (Because::NothingCame, Word::NotJudged));
+    assert!(verdict.text.contains("No record came in 99 of 100 batches"), "{}", verdict.text);
+    let half = record.batches.len() / 2 + 1;
+    record.batches.iter_mut().rev().take(half).for_each(|batch| batch.records = 1);
+    assert_eq!(judge(&record).word, Word::Holds);
 }
 
 #[test]

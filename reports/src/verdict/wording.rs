@@ -1,7 +1,7 @@
 //! The sentences of a verdict: what was seen, what limits, what to do next.
 
 use super::evidence::{Evidence, late_streaks};
-use super::{Because, Verdict, Word, broken_batch};
+use super::{Because, Verdict, Word, broken_batch, empty_batches};
 use crate::inert;
 use crate::judged;
 use crate::quantity::{count, duration, percent, quantile, rate, rate_flag, signed_duration};
@@ -173,7 +173,10 @@ fn not_judged(record: &TrialRecord, verdict: &Verdict) -> String {
             verdict.limits.judged_batches,
             if record.interrupted { "; the trial was ended early" } else { "" }
         ),
-        Because::NothingCame => format!("Not one record came in {}.", batches(verdict.judged)),
+        Because::NothingCame => match empty_batches(record) {
+            empty if empty < verdict.judged => format!("No record came in {} of {}.", empty, batches(verdict.judged)),
+            _ => format!("Not one record came in {}.", batches(verdict.judged)),
+        },
         Because::LateShareUnclear => format!(
             "{}, more than the limit of {}, but by chance the true share may be as low as {}.",
             capitalised(&late_of_judged(verdict)),

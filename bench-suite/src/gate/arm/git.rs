@@ -35,12 +35,12 @@ pub(crate) fn commit(revision: &str) -> Result<String, String> {
 
 /// Whether the working tree of the current directory is at this commit and has changes beside it.
 pub(super) fn changes_beside(commit: &str) -> bool {
-    state_of(Path::new(".")) == Some(format!("{commit}-dirty"))
+    state_of(Path::new(".")) == Some((format!("{commit}-dirty"), true))
 }
 
-/// The commit of a checkout, `-dirty` behind it when files differ. `None` when it is none of git's.
-pub(super) fn state_of(directory: &Path) -> Option<String> {
+/// The commit of a checkout, `-dirty` behind it when files differ, and whether they do. `None` when it is none of git's.
+pub(super) fn state_of(directory: &Path) -> Option<(String, bool)> {
     let commit = run(directory, &["rev-parse", "--verify", "HEAD"]).ok()?;
     let changes = run(directory, &["status", "--porcelain", "--untracked-files=no"]).ok()?;
-    Some(if changes.is_empty() { commit } else { format!("{commit}-dirty") })
+    Some(if changes.is_empty() { (commit, false) } else { (format!("{commit}-dirty"), true) })
 }

@@ -142,7 +142,7 @@ impl<'t> Ranking<'t> {
             Ok(record) => record,
             Err(failure) if concerns_the_trial(&failure) => {
                 laboratory.say(&format!("unpaced {number:>3}  failed: {}   {words}", failure.message));
-                self.failures.push(format!("{words}: {failure}"));
+                self.failures.push(format!("{words}: {}", failure.one_line()));
                 self.hopeless.insert(cell.clone());
                 return Ok(());
             }

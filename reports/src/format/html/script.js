@@ -27,6 +27,91 @@
     });
   }
 
+  // A flamegraph's frame that is picked fills the drawing, with those that called it above and those that it called below.
+  const CHARACTER = 6.3;
+  const flamegraph = (drawing) => {
+    const figure = drawing.closest("figure");
+    const full = drawing.viewBox.baseVal.width;
+    const frames = [...drawing.querySelectorAll("g")].map((group) => {
+      const rect = group.querySelector("rect");
+      const [x, y, width] = ["x", "y", "width"].map((name) => Number(rect.getAttribute(name)));
+      const about = group.querySelector("title").textContent;
+      const mark = /\bmore-/.test(rect.getAttribute("class")) ? "▲ " : /\bless-/.test(rect.getAttribute("class")) ? "▼ " : "";
+      return { group, rect, x, y, width, about, mark, name: about.slice(0, about.lastIndexOf(": ")), text: group.querySelector("text") };
+    });
+    if (!figure || frames.length < 2) return;
+    const said = document.createElement("p");
+    said.className = "keys hint";
+    said.setAttribute("role", "status");
+    said.textContent = "Click a frame to widen it; or walk with the arrow keys, Enter widens, Escape shows all again.";
+    figure.after(said);
+
+    // Of a path its end says most.
+    const fitting = (name, characters) => {
+      if (name.length <= characters) return name;
+      return name.includes("::") && !name.includes("<") ? "…" + name.slice(name.length - characters + 1) : name.slice(0, characters - 1) + "…";
+    };
+    const place = (frame, x, width) => {
+      frame.rect.setAttribute("x", x);
+      frame.rect.setAttribute("width", width);
+      const characters = Math.floor((width - 8) / CHARACTER) - frame.mark.length;
+      if (frame.text) frame.text.style.display = characters >= 3 ? "" : "none";
+      if (characters < 3) return;
+      if (!frame.text) {
+        frame.text = document.createElementNS(SVG, "text");
+        frame.text.setAttribute("class", "on-segment");
+        frame.text.setAttribute("y", frame.y + 12.5);
+        frame.group.appendChild(frame.text);
+      }
+      frame.text.setAttribute("x", x + 4);
+      frame.text.textContent = frame.mark + fitting(frame.name, characters);
+    };
+    const widen = (chosen) => {
+      const scale = full / chosen.width;
+      for (const frame of frames) {
+        const from = Math.max(0, (frame.x - chosen.x) * scale);
+        const to = Math.min(full, (frame.x + frame.width - chosen.x) * scale);
+        const seen = to - from > 0.05;
+        frame.group.style.display = seen ? "" : "none";
+        if (seen) place(frame, from, to - from);
+      }
+    };
+
+    let current = frames[0];
+    const walk = (frame) => {
+      if (!frame) return;
+      current.rect.classList.remove("current");
+      current = frame;
+      current.rect.classList.add("current");
+      said.textContent = current.about;
+    };
+    const row = Math.min(...frames.filter((frame) => frame.y > 0).map((frame) => frame.y));
+    const within = (inner, outer) => inner.x >= outer.x - 0.05 && inner.x + inner.width <= outer.x + outer.width + 0.05;
+    const level = (y) => frames.filter((frame) => Math.abs(frame.y - y) < 1 && frame.group.style.display !== "none").sort((one, other) => one.x - other.x);
+    const beside = (step) => {
+      const same = level(current.y);
+      return same[same.indexOf(current) + step];
+    };
+    const keys = {
+      ArrowDown: () => walk(level(current.y + row).filter((frame) => within(frame, current)).sort((one, other) => other.width - one.width)[0]),
+      ArrowUp: () => walk(level(current.y - row).find((frame) => within(current, frame))),
+      ArrowLeft: () => walk(beside(-1)),
+      ArrowRight: () => walk(beside(1)),
+      Enter: () => widen(current),
+      Escape: () => { widen(frames[0]); walk(frames[0]); },
+    };
+    figure.addEventListener("keydown", (event) => {
+      if (event.target !== figure || !keys[event.key]) return;
+      event.preventDefault();
+      keys[event.key]();
+      current.rect.scrollIntoView({ block: "nearest", inline: "nearest" });
+    });
+    for (const frame of frames) {
+      frame.group.addEventListener("click", () => { walk(frame); widen(frame); });
+    }
+  };
+  document.querySelectorAll("svg.frame").forEach(flamegraph);
+
   const source = at("batch-data");
   const plot = document.querySelector("#batches svg[data-first]");
   if (!source || !plot) return;

@@ -22,8 +22,8 @@ pub fn render(record: &GateRecord, judgement: &Judgement) -> String {
     let level = level(judgement.verdict);
     let mut text: String =
         messages.iter().map(|message| format!("::{level} title={title}::{}\n", data(message))).collect();
-    if judgement.same_binary {
-        text += &format!("::notice title={title}::{}\n", data(SAME_BINARY));
+    for said in judgement.same_binary.then_some(SAME_BINARY).into_iter().chain(record.remarks()) {
+        text += &format!("::notice title={title}::{}\n", data(said));
     }
     text
 }

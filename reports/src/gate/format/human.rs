@@ -33,6 +33,9 @@ pub fn render(record: &GateRecord, judgement: &Judgement, options: &Options) -> 
     }
     text += &words("base", &build(&record.base));
     text += &words("head", &build(&record.head));
+    for remark in record.remarks() {
+        text += &words("note", &inert::short(&outside(remark), 400));
+    }
     text += &table(judgement);
     for line in record.workloads.iter().filter_map(|workload| counts_line(&workload.name, &judgement.counts)) {
         text += &words("counts", &line);

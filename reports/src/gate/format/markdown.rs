@@ -23,7 +23,8 @@ pub fn render(record: &GateRecord, judgement: &Judgement) -> String {
     let sign = sign(judgement.verdict);
     if judgement.verdict.passes() {
         let sentence = code(&sentence(record, judgement));
-        return format!("{sign} **{}** {arms}: {sentence}{same}\n", judgement.verdict.as_str());
+        let notes: String = record.remarks().map(|remark| format!("; note: {}", code(remark))).collect();
+        return format!("{sign} **{}** {arms}: {sentence}{same}{notes}\n", judgement.verdict.as_str());
     }
     let mut text = format!("{sign} **{}** {arms}{same}\n\n", judgement.verdict.as_str());
     for reason in judgement.because.iter().take(MOST_REASONS) {
@@ -31,6 +32,9 @@ pub fn render(record: &GateRecord, judgement: &Judgement) -> String {
     }
     if let Some(more) = judgement.because.len().checked_sub(MOST_REASONS).filter(|more| *more > 0) {
         text += &format!("- and {more} more\n");
+    }
+    for remark in record.remarks() {
+        text += &format!("- note: {}\n", code(remark));
     }
     if let Some(next) = advice::next(judgement) {
         text += &format!("\n**Next:** {}.\n", next);

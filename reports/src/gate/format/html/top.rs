@@ -32,6 +32,7 @@ pub(super) fn render(record: &GateRecord, judgement: &Judgement, anchors: &Ancho
             }
             @if let Some(next) = advice::next(judgement) { p.next { "Next: " (next) "." } }
             @if judgement.same_binary { p.next { (SAME_BINARY) "." } }
+            @for remark in record.remarks() { p.next { (text(remark)) "." } }
             (strip(record, judgement))
         }
     }
