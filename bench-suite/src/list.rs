@@ -2,9 +2,12 @@
 
 use crate::cli::{ListRequest, Listed};
 use crate::failure::Failure;
+use crate::gate;
+use crate::report;
 use crate::settings::{KnobInfo, knobs};
 use downbeat_reports::exit::Exit;
 use downbeat_reports::inert;
+use downbeat_reports::search::found::Found;
 use downbeat_reports::store;
 use downbeat_reports::summary::Summary;
 use downbeat_workloads::catalog::Job;
@@ -80,7 +83,36 @@ fn runs(root: &Path) -> Result<Vec<Entry>, Failure> {
     if !root.exists() {
         return Ok(Vec::new());
     }
-    Ok(store::list(root)?.iter().map(|path| run(path)).collect())
+    let files = [&[store::RESULT_FILE, gate::stored::RECORD][..], &Found::FILES].concat();
+    Ok(store::list(root, &files)?.iter().map(|path| result(path)).collect())
+}
+
+/// A run, a search or a gate.
+fn result(path: &Path) -> Entry {
+    let said = match (gate::stored::find(path), report::search_file(path)) {
+        (Ok(Some(record)), _) => {
+            let verdict = gate::stored::judge(&record).verdict;
+            let workloads: Vec<&str> = record.workloads.iter().map(|workload| workload.name.as_str()).collect();
+            Ok(("gate", format!("gate of {}: {}", workloads.join(", "), verdict.as_str())))
+        }
+        (Err(failure), _) => Err(failure),
+        (Ok(None), Some(file)) => report::search(&file).map(|found| ("search", found.sentence())),
+        (Ok(None), None) => return run(path),
+    };
+    match said {
+        Ok((kind, sentence)) => {
+            let (place, shown) = (path.display().to_string(), inert::line(&path.display().to_string()).into_owned());
+            let text = format!("{shown:<32} {}\n", inert::short(&sentence, 200));
+            Entry { object: json!({ "path": place, "kind": kind, "says": sentence }), text }
+        }
+        Err(failure) => unreadable(path, &failure.message),
+    }
+}
+
+fn unreadable(path: &Path, why: &str) -> Entry {
+    let place = path.display().to_string();
+    let text = format!("{}  unreadable\n", inert::line(&place));
+    Entry { object: json!({ "path": place, "error": why }), text }
 }
 
 fn run(path: &Path) -> Entry {
@@ -88,17 +120,14 @@ fn run(path: &Path) -> Entry {
     let shown = inert::line(&place).into_owned();
     let record = match store::load(path) {
         Ok(record) => record,
-        Err(error) => {
-            return Entry {
-                object: json!({ "path": place, "error": error.to_string() }),
-                text: format!("{shown}  unreadable\n"),
-            };
-        }
+        Err(error) => return unreadable(path, &error.to_string()),
     };
     let word = Summary::new(&record, false).map_or("unreadable", |summary| summary.verdict.word.as_str());
     let interval = record.settings.get("interval").map_or("", String::as_str);
-    let rate = record.settings.get("rate").map_or("", String::as_str);
-    let object = json!({ "path": place, "run": record.run, "workload": record.workload, "rate": rate, "interval": interval, "verdict": word });
+    // Of a sender whose pace nobody planned the setting says nothing.
+    let planned = record.schedule.rate_per_s.and_then(|_| record.settings.get("rate"));
+    let rate = planned.map_or("by source", String::as_str);
+    let object = json!({ "path": place, "kind": "run", "run": record.run, "workload": record.workload, "rate": rate, "interval": interval, "verdict": word });
     let workload = inert::short(&record.workload, 14);
     Entry {
         object,

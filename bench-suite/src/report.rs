@@ -47,7 +47,8 @@ pub(crate) fn run_record(path: &Path) -> Result<TrialRecord, Failure> {
         None => Ok(store::load(path)?),
         Some(kind) => {
             let place = path.display();
-            Err(Failure::usage(format!("{place} holds {kind}, not a run")).help(format!("downbeat report {place} shows it")))
+            Err(Failure::usage(format!("{place} holds {kind}, not a run"))
+                .help(format!("downbeat report {place} shows it")))
         }
     }
 }
@@ -57,8 +58,7 @@ pub(crate) fn run_record(path: &Path) -> Result<TrialRecord, Failure> {
 /// # Errors
 /// One of them is no result that this build can read.
 pub(crate) fn compare(request: &CompareRequest) -> Result<String, Failure> {
-    let records =
-        request.runs.iter().map(|run| run_record(run)).collect::<Result<Vec<TrialRecord>, Failure>>()?;
+    let records = request.runs.iter().map(|run| run_record(run)).collect::<Result<Vec<TrialRecord>, Failure>>()?;
     let named = records.iter().zip(&request.runs);
     let summaries = named.map(|(record, run)| summary(record, run, false)).collect::<Result<Vec<_>, _>>()?;
     let comparison = Comparison::of(&summaries);
@@ -75,7 +75,7 @@ fn summary<'r>(record: &'r TrialRecord, run: &Path, must_hold: bool) -> Result<S
 }
 
 /// The record of a search in a result directory, or the path itself if it is one.
-fn search_file(path: &Path) -> Option<PathBuf> {
+pub(crate) fn search_file(path: &Path) -> Option<PathBuf> {
     if path.is_dir() {
         let there = Found::FILES.iter().map(|name| path.join(name)).find(|file| file.is_file());
         return there.filter(|_| !path.join(RESULT_FILE).is_file());
@@ -84,7 +84,11 @@ fn search_file(path: &Path) -> Option<PathBuf> {
     Found::FILES.contains(&name).then(|| path.to_owned())
 }
 
-fn search(file: &Path) -> Result<Found, Failure> {
+/// Reads the record of a search.
+///
+/// # Errors
+/// It is not one that this build can read (exit 7).
+pub(crate) fn search(file: &Path) -> Result<Found, Failure> {
     let unreadable = |why: String| Failure::environment(format!("cannot read {}: {why}", file.display()));
     let bytes = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();

@@ -30,7 +30,7 @@ pub mod object_file;
 pub mod page_faults;
 pub mod record;
 mod schedule;
-#[cfg(all(test, shuttle))]
+#[cfg(all(test, feature = "shuttle"))]
 mod schedules;
 pub mod settings;
 pub mod source;

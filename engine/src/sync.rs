@@ -1,12 +1,12 @@
-//! Locks, as the queue of batches, the inputs and the shutdown use them: std's, or with `--cfg shuttle` those of a scheduler
+//! Locks, as the queue of batches, the inputs and the shutdown use them: std's, or with the feature `shuttle` those of a scheduler
 //! that tries many orders of execution (`scripts/schedules`).
 //!
 //! Under that scheduler a wait with a time-out never times out: what is right there rests on no time-out.
 
-#[cfg(not(shuttle))]
+#[cfg(not(feature = "shuttle"))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, atomic};
 
-#[cfg(shuttle)]
+#[cfg(feature = "shuttle")]
 pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, atomic};
 
 use std::time::Duration;

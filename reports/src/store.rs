@@ -179,16 +179,16 @@ pub fn read_samples(file: &Path) -> Result<Option<Samples>, StoreError> {
     }
 }
 
-/// The result directories directly below `root`, in the order of their names, whether or not their records can be read.
+/// The directories directly below `root` that hold one of these files, in the order of their names, whether or not it can be read.
 ///
 /// # Errors
 /// [`StoreError::NotReadable`] when `root` cannot be listed.
-pub fn list(root: &Path) -> Result<Vec<PathBuf>, StoreError> {
+pub fn list(root: &Path, files: &[&str]) -> Result<Vec<PathBuf>, StoreError> {
     let not_readable = |source| StoreError::NotReadable { path: root.to_owned(), source };
     let mut runs = Vec::new();
     for entry in fs::read_dir(root).map_err(not_readable)? {
         let path = entry.map_err(not_readable)?.path();
-        if path.join(RESULT_FILE).is_file() {
+        if files.iter().any(|file| path.join(file).is_file()) {
             runs.push(path);
         }
     }

@@ -26,7 +26,7 @@ fn lists_name_result_directories_only() {
     for name in ["b-run", "a-run"] {
         std::fs::write(root.path().join(name).join(RESULT_FILE), "{}").unwrap();
     }
-    let listed = store::list(root.path()).unwrap();
+    let listed = store::list(root.path(), &[store::RESULT_FILE]).unwrap();
     assert_eq!(listed, ["a-run", "b-run"].map(|name| root.path().join(name)));
     assert!(matches!(store::load(&listed[0]), Err(StoreError::NotARecord { .. })));
 }

@@ -47,7 +47,8 @@ mod tests {
         let text = reproducing(arguments.clone(), 7, false);
         assert_eq!(text, r"downbeat run word-count --input 'it'\''s a file' --seed 7");
         assert!(!reproducing(arguments, 7, true).contains("--seed"));
-        let arguments = ["downbeat", "run", "null", "--out", "there", "--out=here", "--rate", "1k/s"].map(OsString::from);
+        let arguments =
+            ["downbeat", "run", "null", "--out", "there", "--out=here", "--rate", "1k/s"].map(OsString::from);
         assert_eq!(reproducing(arguments, 7, true), "downbeat run null --rate 1k/s");
     }
 }

@@ -305,6 +305,8 @@ impl Climb<'_> {
         let Some(first) = turns.first() else { return };
         (record.holds, record.falls_behind) = first.search.bracket();
         record.max = sustained(&first.search, stop_of(first));
+        let is_known = record.max.is_some() || first.search.tried().is_empty();
+        record.so_far = (!is_known).then(|| Sustained::from(first.search.interval()));
         record.next = record.max.map(|max| next_command(self.request, max.lower));
         if turns.len() > 1 {
             record.repeats = turns

@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::run_settings::RunSettings;
 use crate::signals::Signals;
 use crate::status::{Stage, Status};
-use downbeat_engine::allocator;
+use downbeat_engine::{Settings, allocator};
 use downbeat_reports::exit::Exit;
 use std::ffi::OsString;
 use std::io::Write;
@@ -123,10 +123,12 @@ pub(crate) fn run_program(
     progress: &mut Progress,
 ) -> Result<(), Failure> {
     write_spec(spec, files)?;
-    let mut child = start(program, files, &spec.trial_settings()?.run)?;
+    let settings = spec.trial_settings()?;
+    let mut child = start(program, files, &settings.run)?;
     let stdin = child.stdin.take();
     let limit = Duration::from_nanos(spec.time_limit_ns).saturating_add(program.patience);
-    let ended = Watch { spec, files, signals, progress, child: &mut child, stdin, limit }.until_end();
+    let watch = Watch { spec, files, signals, progress, child: &mut child, stdin, limit };
+    let ended = cores::on(&beside_workers(&settings.engine), || watch.until_end());
     progress.clear();
     let status = ended?;
     if files.record.is_file() {
@@ -134,6 +136,12 @@ pub(crate) fn run_program(
     }
     let failure = std::fs::read(&files.failure).ok().and_then(|bytes| serde_json::from_slice::<Failure>(&bytes).ok());
     Err(failure.unwrap_or_else(|| died(status, spec, files)))
+}
+
+/// Cores on which no thread of the engine is kept, for whoever watches it. None where these may run anywhere, or take all.
+fn beside_workers(engine: &Settings) -> Vec<usize> {
+    let taken = if engine.pin_cores { engine.effective_threads() + engine.concurrent_jobs } else { usize::MAX };
+    cores::allowed().get(taken..).unwrap_or_default().to_vec()
 }
 
 fn write_spec(spec: &TrialSpec, files: &Files) -> Result<(), Failure> {

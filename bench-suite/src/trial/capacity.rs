@@ -1,6 +1,6 @@
 //! The unpaced trial: a prepared backlog is drained in large and in small batches, to see what a batch and a record cost.
 
-use super::drain::{Bench, Drained};
+use super::drain::{Bench, Drained, Slices};
 use crate::failure::Failure;
 use crate::load::Load;
 use crate::plan::TrialSpec;
@@ -9,7 +9,8 @@ use crate::turns::Turns;
 use downbeat_engine::allocator;
 use downbeat_reports::capacity::{CapacityRecord, SCHEMA};
 use downbeat_workloads::catalog::Job;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Large batches take this share of the interval,
 const LARGE_SHARE: f64 = 0.8;
@@ -19,6 +20,10 @@ const LARGE_SHARE_OF_WINDOWS: f64 = 0.2;
 
 /// Small batches have this share of the records of large ones.
 const SMALL: f64 = 0.125;
+
+/// Where processes take turns, so many small batches are a turn, or one large one: about as long, and short beside the seconds in which
+/// the speed of a shared host changes.
+const SMALL_SLICE: u64 = 8;
 
 /// Batches of a drain that are not counted, beside those that fill windows.
 const WARM_UP_BATCHES: u64 = 2;
@@ -41,8 +46,8 @@ const MEMORY_SHARE: f64 = 0.125;
 /// # Errors
 /// The job cannot be built, or a batch failed or answered wrongly.
 pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, measure_ns: u64) -> Result<CapacityRecord, Failure> {
-    let turns = spec.seat.as_deref().map(Turns::join).transpose()?;
-    let pass = || turns.as_ref().map_or(Ok(()), Turns::pass);
+    let turns = spec.seat.as_deref().map(Turns::join).transpose()?.map(Arc::new);
+    let pass = || turns.as_deref().map_or(Ok(()), Turns::pass);
     let gone = |error: std::io::Error| Failure::internal(format!("nobody gives turns any more: {error}"));
     Status { stage: Stage::Draining, ..Status::default() }.write(&spec.status);
     let bench = Bench { job, load: Load::for_drain(spec, job)?, limit: Duration::from_nanos(spec.time_limit_ns) };
@@ -60,25 +65,34 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, measure_ns: u64) -> Resul
         ceiling_per_s: spec.ceiling_per_s.map(|per_s| per_s as f64).or_else(|| bench.load.ceiling_per_s()),
         allocator: allocator::kind().to_owned(),
     };
-    // Of its own turns.
-    let mut measured = Duration::ZERO;
+    // Batches that run side by side would go on in the turns of others.
+    let slices = |batches| {
+        let turns = turns.clone().filter(|_| settings.engine.concurrent_jobs == 1);
+        turns.map(|turns| Slices { turns, batches })
+    };
+    // Of its own turns, nanoseconds.
+    let mut measured_ns = 0;
     // Few of them would be no median, and beside filling a window they cost little.
-    let mut batches = if fill_batches > 0 { 3 * BATCHES_LEAST } else { BATCHES_LEAST };
+    let mut batches = if fill_batches > 0 { 5 * BATCHES_LEAST } else { BATCHES_LEAST };
     let pairs = if fill_batches > 0 { PAIRS_LEAST_OF_WINDOWS } else { PAIRS_LEAST };
     let mut first_small: Option<Drained> = None;
-    while record.drains.len() < 2 * pairs || measured.as_nanos() < u128::from(measure_ns) {
+    while record.drains.len() < 2 * pairs || measured_ns < measure_ns {
         pass().map_err(gone)?;
-        let begun = Instant::now();
-        record.drains.push(bench.drain(large, fill_batches + WARM_UP_BATCHES, batches)?.drain);
-        let drained = bench.drain(small, fill_batches + WARM_UP_BATCHES, batches)?;
-        record.drains.push(drained.drain.clone());
+        let warm_up = fill_batches + WARM_UP_BATCHES;
+        let mut drain = |records: f64, slice: u64| -> Result<Drained, Failure> {
+            let drained = bench.drain_in_turns(records, warm_up, batches, slices(slice))?;
+            measured_ns += drained.drain.processing_ns.iter().sum::<u64>() / batches * (warm_up + batches);
+            record.drains.push(drained.drain.clone());
+            Ok(drained)
+        };
+        drain(large, 1)?;
+        let drained = drain(small, SMALL_SLICE)?;
         first_small.get_or_insert(drained);
         // Short batches need more of them for a median.
         let first = &record.drains[0].processing_ns;
         let taken_ns: u64 = first.iter().sum::<u64>() / first.len().max(1) as u64;
         batches = (measure_ns / 4 / taken_ns.max(1)).clamp(BATCHES_LEAST, 200);
-        measured += begun.elapsed();
-        if measured >= bench.limit {
+        if u128::from(measured_ns) >= bench.limit.as_nanos() {
             break;
         }
     }

@@ -190,7 +190,7 @@ impl Runner {
     }
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(all(test, not(feature = "shuttle")))]
 mod tests {
     use super::*;
     use crate::clock::{Clock, MonotonicClock};

@@ -40,6 +40,7 @@ fn zero_negative_and_nonsense_are_refused() {
     assert!(matches!(parse_duration_ns("5 parsecs"), Err(ValueError::UnknownUnit { .. })));
     assert!(matches!(parse_duration_ns("99999999999999h"), Err(ValueError::TooLarge { .. })));
     assert!(matches!(parse_rate("0/s"), Err(ValueError::NotPositive { .. })));
+    assert!(matches!(parse_rate("0"), Err(ValueError::NotPositive { .. })), "no unit would help");
     assert!(matches!(parse_rate("inf/s"), Err(ValueError::NotANumber { .. })));
 }
 

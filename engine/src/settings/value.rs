@@ -170,6 +170,9 @@ fn scaled(
         trimmed.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | '_'))).unwrap_or(trimmed.len());
     let (number, unit) = (trimmed[..split].replace('_', ""), trimmed[split..].trim());
     let number: f64 = number.parse().map_err(|_| ValueError::NotANumber { text: text.into(), expected })?;
+    if number <= 0.0 {
+        return Err(ValueError::NotPositive { text: text.into() });
+    }
     if unit.is_empty() {
         return Err(ValueError::MissingUnit { text: text.into(), example: format!("{trimmed}{example}") });
     }
@@ -178,7 +181,7 @@ fn scaled(
         .find(|(name, _)| *name == unit)
         .ok_or_else(|| ValueError::UnknownUnit { text: text.into(), unit: unit.into(), known })?
         .1;
-    if number <= 0.0 { Err(ValueError::NotPositive { text: text.into() }) } else { Ok(number * scale) }
+    Ok(number * scale)
 }
 
 /// Sets a field to what was typed, if that could be read.

@@ -30,7 +30,9 @@ fn of(kind: Kind) -> &'static str {
         Kind::TooManyDropped | Kind::OneSidedDrops | Kind::NullControl | Kind::Moved => {
             "this host was too uneven, and the head is not to blame: run it again; downbeat doctor and downbeat gate --self-test look at the host"
         }
-        Kind::CutShort | Kind::Unfinished => "run it again and let it come to its end: with a larger --budget if it had one, or with fewer --workloads",
+        Kind::CutShort | Kind::Unfinished => {
+            "run it again and let it come to its end: with a larger --budget if it had one, or with fewer --workloads"
+        }
         Kind::Unmeasured => "name --workloads that both builds have, so that what passes is what was measured",
         Kind::NothingCompared => "name --workloads that both builds have: a gate that checks nothing must not pass",
         Kind::MissingMetric | Kind::Uncounted | Kind::AnswersUnknown | Kind::Inconsistent | Kind::Incompatible => {

@@ -79,17 +79,25 @@ impl Found {
         text.split('\n').map(inert::line).collect::<Vec<_>>().join("\n")
     }
 
-    /// The answer as a sentence, the text below it folded away.
-    fn markdown(&self) -> String {
-        let (command, sentence) = match self {
-            Found::Max(record) => (&record.command, format!("{}: {}", record.workload, record.sentence())),
+    /// The answer in a sentence, without a full stop. May hold text from outside.
+    pub fn sentence(&self) -> String {
+        match self {
+            Found::Max(record) => format!("{}: {}", record.workload, record.sentence()),
             Found::Sweep(record) => {
                 let names: Vec<&str> = record.workloads.iter().map(|sweep| sweep.workload.as_str()).collect();
-                (&record.command, format!("Sweep of {} over {}", names.join(", "), record.knobs.join(", ")))
+                format!("Sweep of {} over {}", names.join(", "), record.knobs.join(", "))
             }
-            Found::Tune(record) => {
-                (&record.command, format!("{}, goal {}: {}", record.workload, record.goal, record.sentence()))
-            }
+            Found::Tune(record) => format!("{}, goal {}: {}", record.workload, record.goal, record.sentence()),
+        }
+    }
+
+    /// The answer as a sentence, the text below it folded away.
+    fn markdown(&self) -> String {
+        let sentence = self.sentence();
+        let command = match self {
+            Found::Max(record) => &record.command,
+            Found::Sweep(record) => &record.command,
+            Found::Tune(record) => &record.command,
         };
         let text = self.text();
         // Indented, so that nothing inside can end the block.

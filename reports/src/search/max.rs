@@ -32,6 +32,9 @@ pub struct MaxRecord {
     pub resolution: f64,
     /// The sustained rate: half of the decisive trials exceed the limits there.
     pub max: Option<Sustained>,
+    /// What is known without a decisive trial, when there was none: the short ones are for finding the way only.
+    #[serde(default)]
+    pub so_far: Option<Sustained>,
     /// The highest rate whose pooled trials hold, below the lowest one whose trials do not.
     pub holds: Option<Rung>,
     /// That one.
@@ -125,7 +128,12 @@ impl MaxRecord {
             (Some(Sustained { rate_per_s, lower, upper: Some(upper) }), _) => {
                 format!("{} [{}, {}] at {interval} batches ({limits})", rate(rate_per_s), rate(lower), rate(upper))
             }
-            _ => "no rate was found".to_owned(),
+            _ => match self.so_far {
+                Some(Sustained { lower, upper: Some(upper), .. }) => {
+                    format!("no rate was found; the short trials say no more than {} to {}", rate(lower), rate(upper))
+                }
+                _ => "no rate was found".to_owned(),
+            },
         }
     }
 

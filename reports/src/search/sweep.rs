@@ -191,7 +191,10 @@ impl SweepRecord {
                 let _ = writeln!(text, "noise    one measurement varies by {noise} within a round");
             }
             None => {
-                let _ = writeln!(text, "         no intervals: they need two complete rounds of two cells that never failed");
+                let _ = writeln!(
+                    text,
+                    "         no intervals: they need two complete rounds of two cells that never failed"
+                );
             }
         }
         if let Some(ceiling) = sweep.ceiling_per_s {
