@@ -2,12 +2,14 @@
 //!
 //! The trial joins each sample to the batch and the stage in whose span it was taken; its time is not kept.
 
+mod table;
+
 use crate::flame::{Stack, cleaned, merged};
 use crate::record::RecordError;
 use serde::{Deserialize, Serialize};
 
 /// Version of this format. A reader refuses any other.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Name of the file beside `result.json`.
 pub const FILE: &str = "samples.json";
@@ -26,6 +28,7 @@ pub struct SamplesFile {
     /// The run that they are of.
     pub run: String,
     /// Folded stacks, `thread;frame;frame`, the outermost frame first.
+    #[serde(with = "table")]
     pub stacks: Vec<String>,
     /// Where they were seen.
     pub seen: Vec<Seen>,
@@ -157,8 +160,12 @@ mod tests {
     fn what_is_written_reads_back_and_other_versions_are_refused() {
         let json = serde_json::to_vec(&file()).unwrap();
         assert_eq!(Samples::parse(&json).unwrap(), Samples::from(file()));
-        let foreign = Samples::parse(br#"{"schema":2}"#).unwrap_err();
-        assert!(matches!(foreign, RecordError::ForeignSchema { found: 2 }));
-        assert!(Samples::parse(b"[]").is_err() && Samples::parse(b"{\"schema\":1}").is_err());
+        let foreign = Samples::parse(br#"{"schema":1}"#).unwrap_err();
+        assert!(matches!(foreign, RecordError::ForeignSchema { found: 1 }));
+        assert!(Samples::parse(b"[]").is_err() && Samples::parse(b"{\"schema\":2}").is_err());
+        let text = String::from_utf8(json).unwrap();
+        assert!(text.contains(r#""frames":["db-worker-0","a","b","db-worker-1","#), "each name once: {text}");
+        let nowhere = text.replace(r#""stacks":[[0,1,2]"#, r#""stacks":[[0,1,99]"#);
+        assert!(nowhere != text && Samples::parse(nowhere.as_bytes()).is_err(), "a frame that is not there");
     }
 }

@@ -284,6 +284,6 @@ mod tests {
         fs::write(&file, br#"{"schema":99}"#).unwrap();
         let error = load(root.path()).unwrap_err();
         assert!(error.to_string().contains("schema 99"), "{error}");
-        assert!(list(&root.path().join("none")).is_err());
+        assert!(list(&root.path().join("none"), &[RESULT_FILE]).is_err());
     }
 }

@@ -2,6 +2,7 @@
 //! be counted.
 
 use super::drain::{Bench, Drained, Slices};
+use super::sampler::Sampler;
 use crate::failure::Failure;
 use crate::gate::measured::{BlocksRecord, CountsRecord};
 use crate::load::Load;
@@ -32,6 +33,7 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, blocks: &Blocks) -> Resul
     let turns = spec.seat.as_deref().map(Turns::join).transpose()?.map(Arc::new);
     let bench = bench(spec, job)?;
     let fill_batches = fill_batches(&bench);
+    let sampler = sampler(&bench.load)?;
     let mut hash = Xxh3::new();
     let mut drain = |records: u64, warm_up: u64, batches: u64, slice: u64| -> Result<Vec<u64>, Failure> {
         let warm_up = fill_batches + warm_up.min(batches.div_ceil(WARM_UP_SHARE));
@@ -46,6 +48,7 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, blocks: &Blocks) -> Resul
     let processing_ns = processing_ns.chunks(slice as usize).flat_map(|slice| &slice[1..]).copied().collect();
     // What others left in the caches is little beside a large batch.
     let large_processing_ns = drain(blocks.large_records, LARGE_WARM_UP_BATCHES, blocks.large_batches, 1)?;
+    sampler.map_or(Ok(()), |sampler| sampler.stop().map(drop).map_err(Failure::internal))?;
     Ok(BlocksRecord {
         workload: spec.workload.clone(),
         batch_records: blocks.batch_records,
@@ -80,6 +83,12 @@ pub(super) fn count(
 fn bench<'j>(spec: &TrialSpec, job: &'j dyn Job) -> Result<Bench<'j>, Failure> {
     Status { stage: Stage::Draining, ..Status::default() }.write(&spec.status);
     Ok(Bench { job, load: Load::for_drain(spec, job)?, limit: Duration::from_nanos(spec.time_limit_ns) })
+}
+
+/// Samples that nobody reads: an arm that takes them has their cost in its figures.
+fn sampler(load: &Load) -> Result<Option<Sampler>, Failure> {
+    let run = &load.settings.run;
+    run.trial_samples.then(|| Sampler::start(run.profile_hz).map_err(Failure::environment)).transpose()
 }
 
 fn fill_batches(bench: &Bench<'_>) -> u64 {
