@@ -116,7 +116,7 @@ fn a_cell_whose_trials_failed_is_named_and_not_ranked() {
     let cell = &mut sweep.workloads[0].cells[1];
     (cell.responses[1], cell.failures) = (None, vec!["the trial hung and was killed".into()]);
     let text = sweep.render_human();
-    assert!(text.contains("failed   codec=none threads=2: the trial hung"), "{text}");
+    assert!(text.contains("failed   codec=none threads=2: in 1 of 3 rounds, so it is not ranked: the trial hung"), "{text}");
     assert_eq!(sweep.table(&sweep.workloads[0]).1, [0, 2, 3]);
 }
 
@@ -197,9 +197,11 @@ fn contested(gain: Interval) -> TuneRecord {
 #[test]
 fn the_best_challenger_is_shown_with_its_interval_also_when_todays_setting_is_kept() {
     let record = contested(Interval { estimate: 1.019, lower: 0.969, upper: 1.072 });
-    let challenge = "+1.9 % [−3.1 %, +7.2 %]: not told";
+    let challenge = "+1.9 % [−3.1 %, +7.2 %]: not told to be faster";
     assert!(record.sentence().ends_with(&format!("best challenger {challenge}")), "{}", record.sentence());
     check("tune-kept.txt", &record.render_human());
+    let slower = contested(Interval { estimate: 0.9, lower: 0.85, upper: 0.95 });
+    assert!(slower.sentence().ends_with("best challenger −10 % [−15 %, −5 %]: slower"), "{}", slower.sentence());
     let found = Found::Tune(record);
     for format in ["human", "markdown", "html"] {
         assert!(found.render(format).unwrap().contains(challenge), "{format}");

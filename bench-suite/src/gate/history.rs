@@ -219,7 +219,7 @@ mod tests {
         let text = show(&HistoryRequest { file: path }).unwrap();
         assert!(text.contains("w median: 2 gates, 2 ms at first, 2.2 ms now (+10.0 %)"), "{text}");
         assert!(text.contains("w median: 1 gates, 9 ms at first"), "{text}");
-        assert!(text.contains("1 lines are damaged"), "{text}");
+        assert!(text.contains("left out: 1 lines"), "{text}");
         assert!(!text.contains("w p99"), "what was not measured has no trend: {text}");
     }
 
