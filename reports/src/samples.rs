@@ -18,7 +18,8 @@ pub const FILE: &str = "samples.json";
 pub const FEWEST: u64 = 200;
 
 /// What sampling costs, said where it is shown what was sampled. `scripts/profiler-cost` measures it.
-pub const COST: &str = "That makes a batch take 0.7 % longer, 0.9 % at most (word count in one thread, 32 pairs in turns, 95 % sure).";
+pub const COST: &str =
+    "That makes a batch take 0.7 % longer, 0.9 % at most (word count in one thread, 32 pairs in turns, 95 % sure).";
 
 /// As it is on disk.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

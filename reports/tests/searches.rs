@@ -116,7 +116,10 @@ fn a_cell_whose_trials_failed_is_named_and_not_ranked() {
     let cell = &mut sweep.workloads[0].cells[1];
     (cell.responses[1], cell.failures) = (None, vec!["the trial hung and was killed".into()]);
     let text = sweep.render_human();
-    assert!(text.contains("failed   codec=none threads=2: in 1 of 3 rounds, so it is not ranked: the trial hung"), "{text}");
+    assert!(
+        text.contains("failed   codec=none threads=2: in 1 of 3 rounds, so it is not ranked: the trial hung"),
+        "{text}"
+    );
     assert_eq!(sweep.table(&sweep.workloads[0]).1, [0, 2, 3]);
 }
 
