@@ -6,6 +6,7 @@ use crate::gate;
 use crate::report;
 use crate::settings::{KnobInfo, knobs};
 use downbeat_reports::exit::Exit;
+use downbeat_reports::gate::rule;
 use downbeat_reports::inert;
 use downbeat_reports::search::found::Found;
 use downbeat_reports::store;
@@ -91,7 +92,7 @@ fn runs(root: &Path) -> Result<Vec<Entry>, Failure> {
 fn result(path: &Path) -> Entry {
     let said = match (gate::stored::find(path), report::search_file(path)) {
         (Ok(Some(record)), _) => {
-            let verdict = gate::stored::judge(&record).verdict;
+            let verdict = rule::judge(&record).verdict;
             let workloads: Vec<&str> = record.workloads.iter().map(|workload| workload.name.as_str()).collect();
             Ok(("gate", format!("gate of {}: {}", workloads.join(", "), verdict.as_str())))
         }

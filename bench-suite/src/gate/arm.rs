@@ -81,9 +81,10 @@ impl Asked {
                 say(&format!("building {text}"));
                 let binary = cargo::build(path, &path.join("target"))
                     .map_err(|failure| Failure { message: format!("{text} {}", failure.message), ..failure })?;
-                let (commit, is_changed) = git::state_of(path).unzip();
+                let commit = git::state_of(path);
+                let is_changed = commit.as_ref().is_some_and(|commit| commit.ends_with(git::DIRTY));
                 let remark = format!("{text} is not its commit: it holds changes that are in none");
-                (binary, commit, is_changed.unwrap_or(false).then_some(remark))
+                (binary, commit, is_changed.then_some(remark))
             }
             Asked::Revision { commit } => {
                 let binary = revision::build(text, commit, cache, say)?;

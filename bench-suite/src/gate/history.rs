@@ -127,21 +127,18 @@ pub(crate) fn show(request: &HistoryRequest) -> Result<String, Failure> {
         Failure::environment(format!("cannot read {}: {error}", path.display()))
             .help("a gate adds its line to history.jsonl in the results directory, or to --history FILE")
     })?;
-    let trends = trends(&text);
-    match trends.starts_with(LEFT_OUT) {
-        true => Err(Failure::environment(format!("{} is no history of gates: {}", path.display(), trends.trim_end()))
-            .help("give the file that gates add their lines to")),
-        false => Ok(trends),
-    }
-}
-
-/// What begins the line about what could not be read.
-const LEFT_OUT: &str = "left out:";
-
-fn trends(text: &str) -> String {
     let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let read = all.iter().filter_map(|line| serde_json::from_str::<Line>(line).ok());
     let lines: Vec<Line> = read.filter(|line| line.schema == SCHEMA).collect();
+    let left_out = all.len() - lines.len();
+    if lines.is_empty() && left_out > 0 {
+        let message = format!("{} is no history of gates: none of its {left_out} lines can be read", path.display());
+        return Err(Failure::environment(message).help("give the file that gates add their lines to"));
+    }
+    Ok(trends(&lines, left_out))
+}
+
+fn trends(lines: &[Line], left_out: usize) -> String {
     let mut hosts: BTreeMap<&str, Vec<&Line>> = BTreeMap::new();
     lines.iter().for_each(|line| hosts.entry(&line.host).or_default().push(line));
     let mut shown = String::new();
@@ -153,9 +150,8 @@ fn trends(text: &str) -> String {
         let said = if trends.is_empty() { "  none of its gates compared anything\n" } else { &trends };
         shown.push_str(said);
     }
-    if lines.len() < all.len() {
-        let left = all.len() - lines.len();
-        shown.push_str(&format!("{LEFT_OUT} {left} lines, which are damaged or of another version\n"));
+    if left_out > 0 {
+        shown.push_str(&format!("left out: {left_out} lines, which are damaged or of another version\n"));
     }
     if shown.is_empty() { "nothing yet\n".to_owned() } else { shown }
 }
@@ -233,7 +229,15 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_history_says_so() {
-        assert_eq!(trends("\n"), "nothing yet\n");
+    fn an_empty_history_says_so_and_another_file_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("history.jsonl");
+        let shown = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            show(&HistoryRequest { file: file.clone() })
+        };
+        assert_eq!(shown("\n").unwrap(), "nothing yet\n");
+        let refused = shown("# notes\n\nof another kind\n").unwrap_err();
+        assert!(refused.message.contains("none of its 2 lines"), "{}", refused.message);
     }
 }

@@ -5,7 +5,6 @@ use crate::failure::Failure;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::format::Options;
 use downbeat_reports::gate::format::FORMATS;
-use downbeat_reports::gate::judgement::Judgement;
 use downbeat_reports::gate::record::{GateRecord, SCHEMA};
 use downbeat_reports::gate::rule;
 use std::path::{Path, PathBuf};
@@ -33,11 +32,6 @@ pub(crate) fn find(path: &Path) -> Result<Option<GateRecord>, Failure> {
     serde_json::from_value(probe).map(Some).map_err(|error| unreadable(error.to_string()))
 }
 
-/// What is said of it.
-pub(crate) fn judge(record: &GateRecord) -> Judgement {
-    rule::judge(record)
-}
-
 /// Judges it and renders it in the format of that name.
 ///
 /// # Errors
@@ -48,6 +42,6 @@ pub(crate) fn render(record: &GateRecord, name: &str, options: &Options) -> Resu
         let message = format!("a gate cannot be shown as {name}");
         return Err(Failure::usage(message).help(format!("its formats are {}", names.join(", "))));
     };
-    let judgement = judge(record);
+    let judgement = rule::judge(record);
     Ok(((format.render)(record, &judgement, options), judgement.verdict.exit()))
 }

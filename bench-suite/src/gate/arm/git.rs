@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 /// Variables with which git tells its own hooks where they are: they would lead astray what runs elsewhere.
 const OF_HOOKS: [&str; 4] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"];
 
+/// What stands behind a commit from which the files of its checkout differ.
+pub(super) const DIRTY: &str = "-dirty";
+
 /// A git command in a directory.
 pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
@@ -35,12 +38,12 @@ pub(crate) fn commit(revision: &str) -> Result<String, String> {
 
 /// Whether the working tree of the current directory is at this commit and has changes beside it.
 pub(super) fn changes_beside(commit: &str) -> bool {
-    state_of(Path::new(".")) == Some((format!("{commit}-dirty"), true))
+    state_of(Path::new(".")) == Some(format!("{commit}{DIRTY}"))
 }
 
-/// The commit of a checkout, `-dirty` behind it when files differ, and whether they do. `None` when it is none of git's.
-pub(super) fn state_of(directory: &Path) -> Option<(String, bool)> {
+/// The commit of a checkout, [`DIRTY`] behind it when files differ. `None` when it is none of git's.
+pub(super) fn state_of(directory: &Path) -> Option<String> {
     let commit = run(directory, &["rev-parse", "--verify", "HEAD"]).ok()?;
     let changes = run(directory, &["status", "--porcelain", "--untracked-files=no"]).ok()?;
-    Some(if changes.is_empty() { (commit, false) } else { (format!("{commit}-dirty"), true) })
+    Some(if changes.is_empty() { commit } else { format!("{commit}{DIRTY}") })
 }
