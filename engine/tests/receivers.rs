@@ -224,6 +224,8 @@ fn a_receiver_that_stops_for_good_leaves_an_empty_stream_and_a_running_context()
     wait_for("the end", || heard(&events) == ["start 1", "stop 1"]);
     bench.tick();
     bench.tick();
+    // The watermark goes up only after `on_stop`, which has just been heard, and a batch that waits for it is no work to the clock.
+    wait_for("the batch", || !seen.lock().expect("no panic").is_empty());
     assert_eq!(*seen.lock().expect("no panic"), [vec![0]]);
     bench.context.stop(Duration::from_secs(5)).expect("stops");
     assert_eq!(heard(&events), ["start 1", "stop 1"]);
