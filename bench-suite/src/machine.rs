@@ -1,6 +1,7 @@
 //! The machine: what it is (fingerprint) and what disturbs it while it is measured (noise).
 
 mod canary;
+mod code_pages;
 pub(crate) mod cores;
 mod disturbance;
 mod fingerprint;
@@ -9,6 +10,7 @@ mod noise;
 mod priority;
 
 pub(crate) use canary::Canary;
+pub(crate) use code_pages::CodePages;
 pub(crate) use disturbance::{Counters, group_directories};
 pub use fingerprint::fingerprint;
 pub(crate) use naps::{Naps, naps};

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Version of the trial protocol. A trial's process refuses any other. 2: the modes of a gate's arms. 3: these take turns.
-pub const PROTOCOL: u32 = 3;
+/// Version of the trial protocol. A trial's process refuses any other. 2: the modes of a gate's arms. 3: these take turns. 4: they
+/// move their code meanwhile.
+pub const PROTOCOL: u32 = 4;
 
 /// Longest time for which a trial drains after its last batch.
 pub const DRAIN_NS: u64 = 10 * NS_PER_S;

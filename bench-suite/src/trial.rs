@@ -12,6 +12,7 @@ mod examples;
 mod integrity;
 mod latency;
 mod measure;
+mod places;
 mod record;
 mod sampler;
 mod spans;

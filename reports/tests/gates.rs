@@ -58,6 +58,7 @@ impl Host {
             capacity_per_s: figure(1.5e6, 0.003).map(|rate| rate / (slower * (2.0 * process).exp())),
             batches: 500,
             answer_hash: Some(answer.to_owned()),
+            code_moves: Some(20),
             noise: HostNoise {
                 wall_ns: 2_000_000_000,
                 steal_ns: Some(4_000_000),

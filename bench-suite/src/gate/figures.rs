@@ -37,6 +37,7 @@ pub(super) fn of_block(records: &[&BlocksRecord]) -> Vec<ArmRun> {
             capacity_per_s: capacity_per_s.filter(|capacity| capacity.is_finite()),
             batches: record.processing_ns.len() as u64,
             answer_hash: Some(record.answer_hash.clone()),
+            code_moves: Some(record.code_moves),
             ..ArmRun::default()
         }
     };

@@ -18,6 +18,8 @@ pub(crate) struct BlocksRecord {
     pub(crate) large_processing_ns: Vec<u64>,
     /// Hash of the answers of all batches, hexadecimal: the same lines and settings give the same.
     pub(crate) answer_hash: String,
+    /// How often the code was moved to other pages of memory meanwhile.
+    pub(crate) code_moves: u64,
 }
 
 /// What one process took for its batches, all of them together.

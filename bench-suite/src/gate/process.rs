@@ -238,6 +238,7 @@ mod tests {
             large_records: 1_000,
             large_processing_ns: vec![1_000_000, 90_000_000, 2_000_000],
             answer_hash: "aa".into(),
+            code_moves: 7,
         }
     }
 

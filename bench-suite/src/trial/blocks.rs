@@ -2,6 +2,7 @@
 //! be counted.
 
 use super::drain::{Bench, Drained, Slices};
+use super::places::Places;
 use super::sampler::Sampler;
 use crate::failure::Failure;
 use crate::gate::measured::{BlocksRecord, CountsRecord};
@@ -34,11 +35,12 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, blocks: &Blocks) -> Resul
     let bench = bench(spec, job)?;
     let fill_batches = fill_batches(&bench);
     let sampler = sampler(&bench.load)?;
+    let places = Arc::new(Places::new());
     let mut hash = Xxh3::new();
     let mut drain = |records: u64, warm_up: u64, batches: u64, slice: u64| -> Result<Vec<u64>, Failure> {
         let warm_up = fill_batches + warm_up.min(batches.div_ceil(WARM_UP_SHARE));
-        let slices = turns.clone().map(|turns| Slices { turns, batches: slice });
-        let drained = bench.drain_in_turns(records as f64, warm_up, batches, slices)?;
+        let slices = Slices { turns: turns.clone(), batches: slice, places: places.clone() };
+        let drained = bench.drain_in_turns(records as f64, warm_up, batches, Some(slices))?;
         add_answers(&mut hash, &drained)?;
         Ok(drained.drain.processing_ns)
     };
@@ -56,6 +58,7 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, blocks: &Blocks) -> Resul
         large_records: blocks.large_records,
         large_processing_ns,
         answer_hash: format!("{:032x}", hash.digest128()),
+        code_moves: places.moves(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! The unpaced trial: a prepared backlog is drained in large and in small batches, to see what a batch and a record cost.
 
 use super::drain::{Bench, Drained, Slices};
+use super::places::Places;
 use crate::failure::Failure;
 use crate::load::Load;
 use crate::plan::TrialSpec;
@@ -65,10 +66,11 @@ pub(super) fn measure(spec: &TrialSpec, job: &dyn Job, measure_ns: u64) -> Resul
         ceiling_per_s: spec.ceiling_per_s.map(|per_s| per_s as f64).or_else(|| bench.load.ceiling_per_s()),
         allocator: allocator::kind().to_owned(),
     };
+    let places = Arc::new(Places::new());
     // Batches that run side by side would go on in the turns of others.
     let slices = |batches| {
-        let turns = turns.clone().filter(|_| settings.engine.concurrent_jobs == 1);
-        turns.map(|turns| Slices { turns, batches })
+        let places = places.clone();
+        (settings.engine.concurrent_jobs == 1).then(|| Slices { turns: turns.clone(), batches, places })
     };
     // Of its own turns, nanoseconds.
     let mut measured_ns = 0;

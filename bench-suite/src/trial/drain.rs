@@ -1,5 +1,6 @@
 //! A prepared backlog drained unpaced: batches of one size, back to back, with labels in the past.
 
+use super::places::Places;
 use crate::failure::Failure;
 use crate::load::Load;
 use crate::plan::NS_PER_S;
@@ -88,18 +89,25 @@ impl Bench<'_> {
     }
 }
 
-/// When a process gives its turn back.
+/// What happens between the slices of a drain.
 pub(super) struct Slices {
-    /// Whom it gives it back to.
-    pub(super) turns: Arc<Turns>,
-    /// Batches of a turn.
+    /// Whom the turn is given back to, where processes take turns.
+    pub(super) turns: Option<Arc<Turns>>,
+    /// Batches of a slice.
     pub(super) batches: u64,
+    /// What is moved now and then.
+    pub(super) places: Arc<Places>,
 }
 
 impl Slices {
     /// After so many batches since the warm-up.
     fn pass_after(&self, batches: u64) -> std::io::Result<()> {
-        if batches.is_multiple_of(self.batches) { self.turns.pass() } else { Ok(()) }
+        if !batches.is_multiple_of(self.batches) {
+            return Ok(());
+        }
+        self.turns.as_deref().map_or(Ok(()), Turns::pass)?;
+        self.places.change();
+        Ok(())
     }
 }
 

@@ -47,10 +47,20 @@ pub struct GateRecord {
     pub build_ns: u64,
 }
 
+/// What is said where code is not moved.
+const FIXED_CODE: &str = "this system does not let a program move its code in memory, so a difference may be the place in memory that a build's file got; \
+                          the null control shows how much that is";
+
 impl GateRecord {
-    /// What the user should know of the two builds.
+    /// What the user should know of the two builds and how they were measured.
     pub fn remarks(&self) -> impl Iterator<Item = &str> {
-        self.base.remarks.iter().chain(&self.head.remarks).map(String::as_str)
+        let builds = self.base.remarks.iter().chain(&self.head.remarks).map(String::as_str);
+        builds.chain(self.has_fixed_code().then_some(FIXED_CODE))
+    }
+
+    fn has_fixed_code(&self) -> bool {
+        let runs = self.blocks.iter().flat_map(|block| [Some(&block.base), Some(&block.head), block.null.as_ref()]);
+        runs.flatten().any(|run| run.code_moves == Some(0))
     }
 }
 
@@ -172,6 +182,9 @@ pub struct ArmRun {
     pub batches: u64,
     /// Hash of its answers, hexadecimal: both arms must agree.
     pub answer_hash: Option<String>,
+    /// How often its code was moved to other pages of memory. `None` when it failed, or is of a version that moved nothing.
+    #[serde(default)]
+    pub code_moves: Option<u64>,
     /// What disturbed the host meanwhile, as far as no arm can cause it.
     pub noise: HostNoise,
     /// Why it failed, when it did.
