@@ -1,7 +1,6 @@
 //! The judged batches of a record, and plain figures of them that verdict and reports share.
 
 use crate::record::{BatchRecord, TrialRecord};
-use crate::stats::percentiles::median;
 
 /// Judged are batches after the warm-up that had a job and did not fail.
 pub fn is_judged(batch: &BatchRecord) -> bool {
@@ -30,6 +29,11 @@ pub fn state(record: &TrialRecord, batch: &BatchRecord) -> &'static str {
     }
 }
 
+/// Whether it failed or its answer was wrong.
+pub fn is_troubled(batch: &BatchRecord) -> bool {
+    batch.failure.is_some() || batch.wrong.is_some()
+}
+
 /// The late judged batches, the longest delay first, then the smaller index.
 pub fn late_worst_first(record: &TrialRecord) -> Vec<&BatchRecord> {
     let mut late: Vec<&BatchRecord> = batches(record).filter(|batch| is_late(record, batch)).collect();
@@ -49,14 +53,11 @@ pub fn rate_per_s(record: &TrialRecord) -> Option<f64> {
     (time_s > 0.0).then(|| records as f64 / time_s)
 }
 
-/// Median of processing time / interval. `None` without judged batches.
+/// Processing time / interval of the median batch, which the report can show. `None` without judged batches.
 pub fn median_utilisation(record: &TrialRecord) -> Option<f64> {
-    let interval = record.judging.interval_ns as f64;
-    if interval == 0.0 {
-        return None;
-    }
-    let utilisations: Vec<f64> = batches(record).map(|batch| batch.processing_ns as f64 / interval).collect();
-    median(&utilisations)
+    let interval_ns = record.judging.interval_ns as f64;
+    let median = median_batch(record).filter(|_| interval_ns > 0.0)?;
+    Some(median.processing_ns as f64 / interval_ns)
 }
 
 /// The judged batch whose processing time is in the middle (the lower of two, then the smaller index).

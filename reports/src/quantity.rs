@@ -88,6 +88,11 @@ pub fn percent(share: f64) -> String {
     }
 }
 
+/// `1 check`, `9 checks`.
+pub fn counted(number: usize, what: &str) -> String {
+    format!("{} {what}{}", count(number as u64), if number == 1 { "" } else { "s" })
+}
+
 /// A size in bytes: `512 B`, `1.5 KiB`, `118 MiB`.
 pub fn bytes(size: u64) -> String {
     let units = [("GiB", 1_u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];

@@ -10,7 +10,7 @@ mod tests;
 pub use because::{Because, Word};
 
 use crate::judged;
-use crate::record::{BatchRecord, TrialRecord};
+use crate::record::TrialRecord;
 use crate::stats::theil_sen::Slope;
 use evidence::Evidence;
 
@@ -186,6 +186,5 @@ fn first<const N: usize>(rules: [(bool, Because); N]) -> Option<Because> {
 
 /// The number of the first batch that shows why the trial is BROKEN, when one does.
 pub fn broken_batch(record: &TrialRecord) -> Option<u64> {
-    let shows = |batch: &&BatchRecord| batch.failure.is_some() || batch.wrong.is_some();
-    record.batches.iter().find(shows).map(|batch| batch.index)
+    record.batches.iter().find(|batch| judged::is_troubled(batch)).map(|batch| batch.index)
 }

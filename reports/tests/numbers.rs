@@ -80,14 +80,10 @@ fn judged(object: &Value) -> Vec<&Value> {
     batches.filter(|batch| batch["warmup"] == false && batch["has_job"] == true && batch["failure"].is_null()).collect()
 }
 
+/// The lower of two in the middle: it is that of a batch.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() % 2 {
-        _ if values.is_empty() => 0.0,
-        0 => (values[middle - 1] + values[middle]) / 2.0,
-        _ => values[middle],
-    }
+    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(0.0)
 }
 
 /// What a sentence may say of the JSON, by unit: fields of it, and figures that follow from them by what SCHEMA.md says.

@@ -8,6 +8,7 @@ mod downloads;
 mod flames;
 mod late_flames;
 mod method;
+pub(crate) mod pairs;
 mod phases;
 mod rows;
 mod script;

@@ -4,7 +4,7 @@ use super::judgement::{Judgement, Mark, Reason, Verdict};
 use super::record::GateRecord;
 use super::shown::{effect, outside};
 use crate::inert;
-use crate::quantity::{count, duration};
+use crate::quantity::{counted, duration};
 
 /// Longest text from outside that is shown, characters.
 const MOST: usize = 400;
@@ -55,9 +55,4 @@ fn passes(record: &GateRecord, judgement: &Judgement) -> String {
         text += &format!("; faster: {}", faster.join(", "));
     }
     text
-}
-
-/// `1 check`, `9 checks`.
-pub(crate) fn counted(number: usize, what: &str) -> String {
-    format!("{} {what}{}", count(number as u64), if number == 1 { "" } else { "s" })
 }

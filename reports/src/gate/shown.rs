@@ -6,9 +6,8 @@ use super::judgement::{Evidence, Judgement};
 use super::metric::Metric;
 use super::null_control::NullControl;
 use super::record::{Counts, GateRecord};
-use super::sentence::counted;
 use crate::inert;
-use crate::quantity::{duration, percent, rate, rate_flag};
+use crate::quantity::{counted, duration, percent, rate, rate_flag};
 
 /// A change with its sign: `+3.1 %`, `−12 %`, `0.0 %`.
 pub fn change(share: f64) -> String {

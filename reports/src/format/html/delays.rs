@@ -59,7 +59,7 @@ pub(super) fn render(record: &TrialRecord) -> Markup {
     let batches: Vec<&BatchRecord> = judged::batches(record).collect();
     html! {
         @if !batches.is_empty() {
-            div.table tabindex="0" role="region" aria-label="Rates and delays of the judged batches" { table {
+            div.table tabindex="0" role="region" aria-label="Rates and delays of the judged batches" { table.dense {
                 thead { tr {
                     th { "Judged batches" } th { "from least to largest" } th.number { "mean" }
                     @for (name, _) in QUANTILES { th.number { (name) } }

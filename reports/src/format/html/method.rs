@@ -1,5 +1,6 @@
 //! Method and environment: settings with their origins, the load, the host, the command, the words.
 
+use super::pairs::{environment, pairs};
 use super::text;
 use crate::flame::allocation::allocation_share;
 use crate::judged;
@@ -42,8 +43,8 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
             p.lead { "The command that repeats this run, seed included:" }
             pre { code { (text(&record.command)) } }
             div.pair {
-                div { h3 { "Load" } (pairs(&load(record))) h3 { "Judged by" } (pairs(&judging(summary))) }
-                div { h3 { "Environment" } (pairs(&environment(record))) h3 { "Used" } (pairs(&resources(record))) }
+                div { h3 { "Load" } (pairs("Load", load(record))) h3 { "Judged by" } (pairs("Judged by", judging(summary))) }
+                div { h3 { "Environment" } (environment(&record.environment)) h3 { "Used" } (pairs("Used", resources(record))) }
             }
             h3 { "Words" }
             dl.terms { @for (word, meaning) in DEFINITIONS { dt { (word) } dd { (meaning) } } }
@@ -67,14 +68,6 @@ fn settings(record: &TrialRecord) -> Markup {
                     }
                 }
             }
-        }
-    }
-}
-
-fn pairs(rows: &[(String, String)]) -> Markup {
-    html! {
-        div.table {
-            table { tbody { @for (name, value) in rows { tr { th scope="row" { (text(name)) } td { (text(value)) } } } } }
         }
     }
 }
@@ -130,10 +123,6 @@ fn judging(summary: &Summary<'_>) -> Vec<(String, String)> {
         pair("growth of the delay", known(slope)),
         pair("growth limit", format!("{} of the interval per batch", percent(verdict.limits.slope))),
     ]
-}
-
-fn environment(record: &TrialRecord) -> Vec<(String, String)> {
-    record.environment.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn resources(record: &TrialRecord) -> Vec<(String, String)> {

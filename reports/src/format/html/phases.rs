@@ -4,7 +4,7 @@ use super::text;
 use super::theme::SEGMENTS;
 use crate::format::svg::{Scale, unit};
 use crate::judged;
-use crate::quantity::{duration, percent};
+use crate::quantity::{counted, duration, percent};
 use crate::record::{BatchRecord, TrialRecord};
 use crate::summary::Summary;
 use maud::{Markup, html};
@@ -175,7 +175,7 @@ fn table(record: &TrialRecord, rows: &[Row<'_>], names: &[&str]) -> Markup {
             }
         }
         p.keys {
-            "Workers busy: share of " (record.judging.threads) " threads × processing time over all judged batches, by stage; the rest is idle."
+            "Workers busy: share of " (counted(record.judging.threads as usize, "thread")) " × processing time over all judged batches, by stage; the rest is idle."
         }
     }
 }
@@ -191,7 +191,7 @@ fn skew(record: &TrialRecord) -> Markup {
     html! {
         p.keys {
             @if processing_ns > 0.0 {
-                "While a batch was processed, " (format!("{:.2}", busy_ns / processing_ns)) " of " (record.judging.threads) " workers were busy on average. "
+                "While a batch was processed, " (format!("{:.2}", busy_ns / processing_ns)) " of " (counted(record.judging.threads as usize, "worker")) " were busy on average. "
             }
             @if let (Some((middle, _)), Some((worst, index))) = (middle, skews.last()) {
                 "Longest ÷ median task of the widest stage: " (format!("{middle:.2}")) " in the median batch, " (format!("{worst:.2}")) " in batch " (index) "."

@@ -44,11 +44,10 @@ fn places(record: &TrialRecord) -> Vec<usize> {
 }
 
 fn worst(record: &TrialRecord) -> BTreeSet<usize> {
-    let is_troubled = |batch: &BatchRecord| batch.failure.is_some() || batch.wrong.is_some();
     let is_late = |batch: &BatchRecord| judged::is_judged(batch) && judged::is_late(record, batch);
-    let named = record.batches.iter().enumerate().filter(|(_, batch)| is_troubled(batch) || is_late(batch));
+    let named = record.batches.iter().enumerate().filter(|(_, batch)| judged::is_troubled(batch) || is_late(batch));
     let mut worst: Vec<(bool, Reverse<u64>, usize)> =
-        named.map(|(place, batch)| (!is_troubled(batch), Reverse(batch.total_delay_ns), place)).collect();
+        named.map(|(place, batch)| (!judged::is_troubled(batch), Reverse(batch.total_delay_ns), place)).collect();
     worst.sort_unstable();
     worst.into_iter().take(WORST).map(|(_, _, place)| place).collect()
 }

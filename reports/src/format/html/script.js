@@ -146,7 +146,7 @@
     const from = Math.max(0, Math.min(place - (span >> 1), batches.length - span));
     const shown = batches.slice(from, from + span);
     const top = Math.max(interval * 1.25, ...shown.map((batch) => (batch[2] + batch[3]) * 1.06));
-    const [low, high, begin, end] = [150, 16, 62, 936];
+    const [low, high, begin, end] = [150, 16, 62, 882];
     const y = (us) => low - (low - high) * us / top;
     const step = (end - begin) / shown.length;
     detail.replaceChildren();
@@ -160,11 +160,13 @@
       const total = y(batch[2] + batch[3]);
       element("rect", { class: picked ? "bar-work bar-picked" : "bar-work", x, width, y: total, height: y(batch[2]) - total }, detail);
       if (batch[1] & 2) element("path", { class: "late-mark", d: `M${x + width / 2 - 4} ${total - 3}l4 -7l4 7Z` }, detail);
+      if (batch[1] & 4) element("path", { class: "wrong-mark", d: `M${x + width / 2 - 4.5} ${low - 13}l9 9m0 -9l-9 9` }, detail);
       const hit = element("rect", { class: "hit", x, width: step, y: high, height: low - high + 20 }, detail);
       hit.addEventListener("click", () => choose(from + offset));
     });
     element("path", { class: "interval", d: `M${begin} ${y(interval)}H${end}` }, detail);
-    element("text", { class: "strong end", x: end, y: y(interval) - 6 }, detail, "interval " + duration(interval));
+    element("text", { class: "strong", x: end + 7, y: y(interval) - 2 }, detail, "interval");
+    element("text", { class: "strong", x: end + 7, y: y(interval) + 12 }, detail, duration(interval));
     element("path", { class: "axis", d: `M${begin} ${low}H${end}` }, detail);
     element("text", { x: begin, y: low + 18 }, detail, "#" + shown[0][0]);
     element("text", { class: "end", x: end, y: low + 18 }, detail, "#" + shown[shown.length - 1][0]);
@@ -180,7 +182,8 @@
     const [index, flags, wait, work, records, queue] = batches[place];
     pick.value = index;
     const state = flags & 1 ? "warm-up" : flags & 2 ? "late by " + duration(wait + work - interval) : "in time";
-    const words = `#${index}: ${number.format(records)} records, waited ${duration(wait)}, took ${duration(work)}, ${queue} waiting, ${state}`;
+    const trouble = flags & 4 ? ", failed or wrong" : "";
+    const words = `#${index}: ${number.format(records)} records, waited ${duration(wait)}, took ${duration(work)}, ${queue} waiting, ${state}${trouble}`;
     readout.textContent = words;
     pick.setAttribute("aria-valuetext", words);
     const target = at("batch-" + index);
@@ -203,7 +206,10 @@
     span = Math.max(10, Math.min(Math.round(span * factor), batches.length, 400));
     draw();
   };
+  // The first one that failed or was wrong, else the longest.
   const worst = () => {
+    const troubled = batches.findIndex((batch) => batch[1] & 4);
+    if (troubled >= 0) return troubled;
     let found = 0;
     batches.forEach((batch, index) => {
       const beats = batch[2] + batch[3] > batches[found][2] + batches[found][3];

@@ -2,6 +2,7 @@
 //! is complete without it.
 
 use super::theme;
+use crate::judged;
 use crate::record::TrialRecord;
 use maud::{Markup, PreEscaped, html};
 use std::fmt::Write;
@@ -39,7 +40,9 @@ fn data(record: &TrialRecord) -> Markup {
     let _ = write!(text, "{{\"interval\":{},\"batches\":[", record.judging.interval_ns / 1_000);
     for (place, batch) in record.batches.iter().enumerate() {
         let comma = if place == 0 { "" } else { "," };
-        let flags = u8::from(batch.warmup) + 2 * u8::from(crate::judged::is_late(record, batch));
+        let flags = u8::from(batch.warmup)
+            + 2 * u8::from(judged::is_late(record, batch))
+            + 4 * u8::from(judged::is_troubled(batch));
         let wait_us = batch.generation_delay_ns.saturating_add(batch.scheduling_delay_ns) / 1_000;
         let (processing_us, records, queue) = (batch.processing_ns / 1_000, batch.records, batch.queue_depth);
         let _ = write!(text, "{comma}[{},{flags},{wait_us},{processing_us},{records},{queue}]", batch.index);

@@ -6,6 +6,7 @@ mod sweep;
 mod tune;
 
 use super::downloads::{self, File};
+use super::pairs::{environment as environment_table, pairs};
 use super::text;
 use crate::quantity::duration;
 use crate::search::found::Found;
@@ -65,17 +66,9 @@ fn method(command: &str, settings: &BTreeMap<String, String>, environment: &BTre
                 pre { code { (text(command)) } }
             }
             div.pair {
-                div { h3 { "Settings" } (pairs(settings)) }
-                div { h3 { "Environment" } (pairs(environment)) }
+                div { h3 { "Settings" } (pairs("Settings", settings)) }
+                div { h3 { "Environment" } (environment_table(environment)) }
             }
-        }
-    }
-}
-
-fn pairs(map: &BTreeMap<String, String>) -> Markup {
-    html! {
-        div.table {
-            table { tbody { @for (name, value) in map { tr { th scope="row" { (text(name)) } td { (text(value)) } } } } }
         }
     }
 }

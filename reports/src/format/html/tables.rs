@@ -68,8 +68,7 @@ fn streaks(record: &TrialRecord, late: usize) -> Markup {
 }
 
 fn troubled(record: &TrialRecord) -> Vec<&BatchRecord> {
-    let is_troubled = |batch: &&BatchRecord| batch.failure.is_some() || batch.wrong.is_some();
-    record.batches.iter().filter(is_troubled).take(LATE).collect()
+    record.batches.iter().filter(|batch| judged::is_troubled(batch)).take(LATE).collect()
 }
 
 fn indexes(shown: &[Explanation<'_>]) -> Vec<u64> {
@@ -206,7 +205,7 @@ fn troubled_table(troubled: &[&BatchRecord], late: &[u64]) -> Markup {
                 tbody {
                     @for batch in troubled {
                         tr id=[(!late.contains(&batch.index)).then(|| format!("batch-{}", batch.index))] {
-                            td { "#" (batch.index) }
+                            td { a href={ "#batch-" (batch.index) } { "#" (batch.index) } }
                             td { (moment(batch.time_ns)) }
                             td {
                                 @if let Some(failure) = &batch.failure { "failed: " (text(failure)) " " }

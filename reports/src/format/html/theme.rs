@@ -11,6 +11,7 @@ const COLOURS: &[(&str, &str, &str)] = &[
     ("ink", "#1b1e21", "#e7e7e2"),
     ("quiet", "#5a6168", "#a2a9b0"),
     ("rule", "#dcdcd5", "#343a40"),
+    ("shade", "#9aa0a6", "#5a6168"),
     ("good", "#17703f", "#66cf94"),
     ("bad", "#ad2318", "#ff938a"),
     ("unsure", "#7d5200", "#e8b955"),

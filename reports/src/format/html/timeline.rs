@@ -12,7 +12,8 @@ use std::cmp::Reverse;
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 784.0;
 const LEFT: f64 = 62.0;
-const RIGHT: f64 = 936.0;
+/// Right of it the interval has its name, where it covers no batch.
+const RIGHT: f64 = 882.0;
 const TOP: f64 = 18.0;
 const BOTTOM: f64 = 286.0;
 
@@ -31,11 +32,15 @@ const BACKLOG_TOP: f64 = 670.0;
 const BACKLOG_BOTTOM: f64 = 738.0;
 
 /// The plot of the first screen, without text: it is legible in any width.
-const SMALL_HEIGHT: f64 = 72.0;
-const SMALL_RIGHT: f64 = 956.0;
+const SMALL_HEIGHT: f64 = 76.0;
+const SMALL_LEFT: f64 = 8.0;
+const SMALL_RIGHT: f64 = 952.0;
 
 /// More batches than this share columns, each of which shows its largest values.
 const COLUMNS: usize = 440;
+
+/// How far the mark of a late batch reaches above its place.
+const MARK_HEIGHT: f64 = 7.0;
 
 /// What one column shows: the largest values of its batches, so that the worst batch is always visible.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,9 +91,9 @@ pub(super) fn small(summary: &Summary<'_>) -> Markup {
     let columns = columns(record);
     let interval_ns = record.judging.interval_ns as f64;
     let longest = columns.iter().map(|column| column.total_ns).max().unwrap_or(0) as f64;
-    let y = Scale::new(longest.max(interval_ns * 1.25) * 1.06, SMALL_HEIGHT - 2.0, 2.0);
+    let y = Scale::new(longest.max(interval_ns * 1.25) * 1.06, SMALL_HEIGHT - 2.0, MARK_HEIGHT);
     let (first, last) = (columns.first().map_or(0.0, |c| c.index), columns.last().map_or(0.0, |c| c.index));
-    let x = |index: f64| 4.0 + (SMALL_RIGHT - 4.0) * ((index - first) / (last - first).max(1.0));
+    let x = |index: f64| SMALL_LEFT + (SMALL_RIGHT - SMALL_LEFT) * ((index - first) / (last - first).max(1.0));
     let points: Vec<(f64, f64)> =
         columns.iter().map(|column| (x(column.index), y.at(column.total_ns as f64))).collect();
     let at = y.at(interval_ns);
@@ -99,9 +104,9 @@ pub(super) fn small(summary: &Summary<'_>) -> Markup {
                     title id="small-title" { "Total delay of each batch against the interval; leads to the batches over time" }
                     desc id="small-desc" { (description(summary)) }
                     path.small-area d=(area(&points, SMALL_HEIGHT - 2.0)) {}
-                    path.interval d={ "M0 " (unit(at)) "H" (unit(SMALL_RIGHT)) } {}
+                    path.interval d={ "M0 " (unit(at)) "H" (WIDTH) } {}
                     @for column in &columns {
-                        @if let Some(ns) = column.late_ns { (late_mark(x(column.index), y.at(ns as f64) + 6.0)) }
+                        @if let Some(ns) = column.late_ns { (late_mark(x(column.index), y.at(ns as f64))) }
                     }
                 }
             }
@@ -116,7 +121,7 @@ pub(super) fn small(summary: &Summary<'_>) -> Markup {
     }
 }
 
-/// A triangle whose tip is 6 units above that place.
+/// A triangle round that place.
 fn late_mark(x: f64, y: f64) -> Markup {
     html! {
         path.late-mark d={ "M" (unit(x - 5.5)) " " (unit(y + 5.0)) "L" (unit(x)) " " (unit(y - 6.0)) "L" (unit(x + 5.5)) " " (unit(y + 5.0)) "Z" } {}
@@ -230,7 +235,7 @@ fn backlog(columns: &[Column], x: impl Fn(f64) -> f64) -> Markup {
 
 fn row_axis(y: Scale, top: f64, from: f64, to: f64, name: &str, show: fn(f64) -> String) -> Markup {
     html! {
-        @for value in ticks(top, 2) {
+        @for value in ticks(top, 3) {
             @if value > 0.0 { path.grid d={ "M" (unit(LEFT)) " " (unit(y.at(value))) "H" (unit(RIGHT)) } {} }
             text.end x=(unit(LEFT - 8.0)) y=(unit(y.at(value) + 4.0)) { (show(value)) }
         }
@@ -267,7 +272,7 @@ fn column(record: &TrialRecord, batches: &[BatchRecord]) -> Column {
         processing_ns: largest(|batch| batch.processing_ns),
         total_ns: largest(|batch| batch.total_delay_ns),
         late_ns: late.map(|batch| batch.total_delay_ns).max(),
-        wrong: batches.iter().any(|batch| batch.failure.is_some() || batch.wrong.is_some()),
+        wrong: batches.iter().any(judged::is_troubled),
         paused: batches.iter().any(|batch| was_paused(record, batch)),
         queue_depth: largest(|batch| batch.queue_depth),
         most_records: largest(|batch| batch.records),
@@ -335,7 +340,8 @@ fn interval_line(record: &TrialRecord, y: Scale) -> Markup {
     let at = y.at(record.judging.interval_ns as f64);
     html! {
         path.interval d={ "M" (unit(LEFT)) " " (unit(at)) "H" (unit(RIGHT)) } {}
-        text.strong.end x=(unit(RIGHT)) y=(unit(at - 7.0)) { "interval " (duration(record.judging.interval_ns)) }
+        text.strong x=(unit(RIGHT + 7.0)) y=(unit(at - 2.0)) { "interval" }
+        text.strong x=(unit(RIGHT + 7.0)) y=(unit(at + 12.0)) { (duration(record.judging.interval_ns)) }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::record::TrialRecord;
 use crate::stats::bootstrap::{ends, resamples};
 use crate::stats::percentiles::is_supported;
 use crate::summary::Summary;
-use crate::verdict::Word;
+use crate::verdict::{Word, broken_batch};
 use maud::{Markup, html};
 
 /// Seed of the resampled runs: the same record gives the same interval.
@@ -29,6 +29,9 @@ pub(super) fn render(summary: &Summary<'_>) -> Markup {
             @if let Some(next) = &verdict.next { p.next { "Next: " (next) } }
             @if let Some(worst) = crate::explain::late(record, 1).first() {
                 p.next { "Worst batch: " a href={ "#batch-" (worst.batch.index) } { "#" (worst.batch.index) } ", " (worst.cause()) }
+            }
+            @if let Some(index) = broken_batch(record) {
+                p.next { "First failed or wrong batch: " a href={ "#batch-" (index) } { "#" (index) } }
             }
             @if let Some(caveat) = verdict.word.caveat() { p.next { (caveat) } }
             @if !record.warnings.is_empty() {

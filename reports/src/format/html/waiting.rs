@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::judged;
-use crate::quantity::{count, duration, percent};
+use crate::quantity::{counted, duration, percent};
 use crate::record::{BatchRecord, Phase, TrialRecord};
 use maud::{Markup, html};
 
@@ -44,7 +44,7 @@ pub(super) fn render(record: &TrialRecord) -> Markup {
                     }
                 } }
             } }
-            p.keys { "Workers not running: share of " (count(u64::from(record.judging.threads))) " threads × the time of the stage in which none of its tasks ran on them." }
+            p.keys { "Workers not running: share of " (counted(record.judging.threads as usize, "thread")) " × the time of the stage in which none of its tasks ran on them." }
         }
     }
 }

@@ -6,12 +6,12 @@ use crate::gate::advice;
 use crate::gate::judgement::{Judgement, MetricJudgement, Verdict};
 use crate::gate::metric::Metric;
 use crate::gate::record::{Build, GateRecord};
-use crate::gate::sentence::{SAME_BINARY, because, counted, sentence};
+use crate::gate::sentence::{SAME_BINARY, because, sentence};
 use crate::gate::shown::{
     change, counts_line, drops_line, figure_short, host_line, interval, null_line, outside, uncounted_lines,
 };
 use crate::inert;
-use crate::quantity::percent;
+use crate::quantity::{counted, percent};
 
 /// Reasons that are shown.
 const MOST_REASONS: usize = 6;

@@ -62,12 +62,12 @@ fn arms(record: &TuneRecord) -> Markup {
                 p { "The time was over before anything was confirmed." }
             } @else {
                 p.lead { "Today's setting and the candidates, in turns; the bars are from 0, the lines 95 % intervals." }
-                div.table tabindex="0" role="region" aria-label="Arms of the confirmation" { table {
+                div.table tabindex="0" role="region" aria-label="Arms of the confirmation" { table.dense {
                     thead { tr { th { "Arm" } th { "Changes" } th.number { "Value" } th.number { "95 % interval" } th { span.hidden { "Drawn" } } th.number { "Trials" } th { "Remark" } } }
                     tbody {
                         @for (index, arm) in record.arms.iter().enumerate() {
                             tr {
-                                td { @if record.recommended == Some(index) { b { "▸ " (text(&arm.name)) } } @else { (text(&arm.name)) } }
+                                td.arm { @if record.recommended == Some(index) { b { "▸ " (text(&arm.name)) } } @else { (text(&arm.name)) } }
                                 td { (text(&changes(&arm.changes))) }
                                 @match &arm.value {
                                     Some(value) => {

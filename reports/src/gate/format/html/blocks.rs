@@ -11,9 +11,9 @@ use crate::gate::judgement::{Judgement, MetricJudgement};
 use crate::gate::metric::{Metric, PRIMARY, share_of};
 use crate::gate::record::{Arm, Block, GateRecord, Pass};
 use crate::gate::rule::LOOKS;
-use crate::gate::sentence::counted;
 use crate::gate::shown::{change, figure};
 use crate::inert;
+use crate::quantity::counted;
 use maud::{Markup, html};
 
 const WIDTH: f64 = 960.0;

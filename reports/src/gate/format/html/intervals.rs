@@ -29,7 +29,7 @@ pub(super) fn render(judgement: &Judgement, anchors: &Anchors<'_>) -> Markup {
             } @else {
                 p.lead {
                     "The head against the base in pairs of fresh processes; positive is slower, for capacity too. A bar is the 99 % interval of the change, the mark on it the estimate. "
-                    "It passes when the whole bar lies left of the limit; it is red when it lies so far right of the margin that chance does not explain it, twice."
+                    "It passes when the whole bar lies left of the limit; it is REGRESSED when the bar lies so far right of the margin that chance does not explain it, twice; such a bar is red."
                 }
                 figure tabindex="0" { (drawing(&rows)) (keys()) }
                 (comparisons(&rows, anchors))
@@ -80,8 +80,8 @@ fn row(judged: &MetricJudgement, top: f64, axis: &Axis) -> Markup {
             path.interval d=(upright(judged.margin)) {}
             path.limit-line d=(upright(judged.limit)) {}
         }
-        @if let Some(evidence) = &judged.first { (bar(evidence, middle - shift, axis, "dot")) }
-        @if let Some(evidence) = &judged.confirmation { (bar(evidence, middle + shift, axis, "late-mark")) }
+        @if let Some(evidence) = &judged.first { (bar(evidence, middle - shift, axis, "dot", judged.mark)) }
+        @if let Some(evidence) = &judged.confirmation { (bar(evidence, middle + shift, axis, "late-mark", judged.mark)) }
         text.strong[judged.mark == Mark::Regressed] x=(unit(RIGHT + 14.0)) y=(unit(middle + 4.0)) {
             (sign(judged.mark)) " " (judged.mark.as_str())
         }
@@ -89,16 +89,16 @@ fn row(judged: &MetricJudgement, top: f64, axis: &Axis) -> Markup {
 }
 
 /// An end that is open reaches the edge, with an arrow.
-fn bar(evidence: &Evidence, y: f64, axis: &Axis, mark: &str) -> Markup {
+fn bar(evidence: &Evidence, y: f64, axis: &Axis, circle: &str, mark: Mark) -> Markup {
     let (low, high) =
         (evidence.low.map_or(LEFT, |low| axis.at(low)), evidence.high.map_or(RIGHT, |high| axis.at(high)));
     html! {
-        g {
+        g.red[mark == Mark::Regressed] {
             title { (effect(evidence)) " from " (count(evidence.blocks)) " blocks" }
             path.curve d={ "M" (unit(low)) " " (unit(y)) "H" (unit(high)) } {}
             @if evidence.low.is_none() { path.curve d={ "M" (unit(low + 6.0)) " " (unit(y - 4.0)) "L" (unit(low)) " " (unit(y)) "L" (unit(low + 6.0)) " " (unit(y + 4.0)) } {} }
             @if evidence.high.is_none() { path.curve d={ "M" (unit(high - 6.0)) " " (unit(y - 4.0)) "L" (unit(high)) " " (unit(y)) "L" (unit(high - 6.0)) " " (unit(y + 4.0)) } {} }
-            circle class=(mark) cx=(unit(axis.at(evidence.slower))) cy=(unit(y)) r="4" {}
+            circle class=(circle) cx=(unit(axis.at(evidence.slower))) cy=(unit(y)) r="4" {}
         }
     }
 }

@@ -1,13 +1,13 @@
 //! How it was judged, with what, where, and the command that repeats it.
 
 use super::table;
+use crate::format::html::pairs::{environment, pairs};
 use crate::format::html::text;
 use crate::gate::metric::PRIMARY;
 use crate::gate::record::{Build, GateRecord};
 use crate::gate::rule::{ALPHA, CONFIDENCE, LOOKS, SHARES};
 use crate::quantity::{count, percent};
 use maud::{Markup, html};
-use std::collections::BTreeMap;
 
 pub(super) fn render(record: &GateRecord) -> Markup {
     html! {
@@ -24,7 +24,7 @@ pub(super) fn render(record: &GateRecord) -> Markup {
             (workloads(record))
             @for left in &record.unmeasured { p.keys { (text(&left.workload)) " was not measured: " (text(&left.why)) "." } }
             div.pair {
-                div { h3 { "Environment" } (pairs("Environment", &record.environment)) @for moved in &record.moved { p.keys { "Moved: " (text(moved)) "." } } }
+                div { h3 { "Environment" } (environment(&record.environment)) @for moved in &record.moved { p.keys { "Moved: " (text(moved)) "." } } }
                 div { h3 { "Settings" } @for workload in record.workloads.iter().take(1) { (pairs("Settings", &workload.settings)) } }
             }
         }
@@ -94,12 +94,5 @@ fn workloads(record: &GateRecord) -> Markup {
                 }
             }
         },
-    )
-}
-
-fn pairs(label: &str, map: &BTreeMap<String, String>) -> Markup {
-    table(
-        label,
-        &html! { tbody { @for (name, value) in map { tr { th scope="row" { (text(name)) } td { (text(value)) } } } } },
     )
 }

@@ -5,9 +5,9 @@ use crate::format::html::text;
 use crate::gate::advice;
 use crate::gate::judgement::{Judgement, MetricJudgement, Reason, Verdict};
 use crate::gate::record::{Build, GateRecord};
-use crate::gate::sentence::{SAME_BINARY, because, counted, sentence};
+use crate::gate::sentence::{SAME_BINARY, because, sentence};
 use crate::inert;
-use crate::quantity::{count, duration, percent, unbroken};
+use crate::quantity::{count, counted, duration, percent, unbroken};
 use maud::{Markup, html};
 
 /// Reasons that are listed.
