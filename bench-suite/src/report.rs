@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// There is no result that this build can read, or a search has no such format.
 pub(crate) fn report(request: &ReportRequest) -> Result<(Vec<u8>, Exit), Failure> {
-    let options = Options { colour: request.output.colour, report: None };
+    let options = Options { colour: request.output.colour, ..Options::default() };
     if let Some(record) = gate::stored::find(&request.run)? {
         let rendered = gate::stored::render(&record, request.output.format.name, &options)?;
         return Ok((rendered.0.into_bytes(), rendered.1));

@@ -72,7 +72,7 @@ fn the_same_binary_twice_is_measured_in_full_and_called_an_a_a() {
     assert!(counts["allocations"]["base"].as_u64().is_some_and(|count| count > 0), "{counts}");
     assert!(!place.path("g/.gate").exists(), "drafts are gone");
     let history = place.run("history");
-    assert!(history.code == 0 && history.stdout.contains("word-count median: 1 gates"), "{history:?}");
+    assert!(history.code == 0 && history.stdout.contains("word-count median: 1 gate,"), "{history:?}");
     let again = gate(&place, &real, &real, "--out g");
     assert_eq!(again.code, 2, "results are never overwritten: {again:?}");
 }
@@ -221,6 +221,7 @@ fn ctrl_c_saves_a_gate_that_was_cut_short() {
     assert!(sent.success());
     let ended = Ended::of(child.wait_with_output().unwrap());
     assert_eq!(ended.code, 130, "{ended:?}");
+    assert!(ended.stdout.contains("exit     130 (interrupted)"), "{ended:?}");
     let record = stored(&place.path("g/gate.json"));
     assert_eq!(record["cut_short"], "it was interrupted");
 }

@@ -12,6 +12,7 @@ pub mod ndjson;
 pub mod profile;
 pub(crate) mod svg;
 
+use crate::exit::Exit;
 use crate::summary::{MissingTrial, Summary};
 
 /// What the caller knows and the record does not.
@@ -21,6 +22,8 @@ pub struct Options {
     pub colour: bool,
     /// Where the HTML report was written, to be named.
     pub report: Option<String>,
+    /// What the process ends with, where that is not the verdict's code: a signal came, or the host was forgiven.
+    pub exit: Option<Exit>,
 }
 
 /// One output format.

@@ -120,7 +120,11 @@ pub(crate) fn examples() -> Vec<(&'static str, GateRecord, Judgement)> {
 }
 
 pub(crate) fn render(format: &str, record: &GateRecord, judgement: &Judgement) -> String {
-    let options = Options { colour: false, report: Some("results/20261123-1033-9af3/report.html".to_owned()) };
+    let options = Options {
+        colour: false,
+        report: Some("results/20261123-1033-9af3/report.html".to_owned()),
+        ..Options::default()
+    };
     (find(format).unwrap().render)(record, judgement, &options)
 }
 
@@ -168,7 +172,8 @@ fn a_terminal_of_80_columns_is_enough_but_for_paths() {
 #[test]
 fn colour_comes_only_when_asked_for_and_changes_nothing_else() {
     for (_, record, judgement) in examples() {
-        let human = |colour| (find("human").unwrap().render)(&record, &judgement, &Options { colour, report: None });
+        let human =
+            |colour| (find("human").unwrap().render)(&record, &judgement, &Options { colour, ..Options::default() });
         let (plain, coloured) = (human(false), human(true));
         assert!(!plain.contains('\u{1b}') && coloured.contains('\u{1b}'));
         let codes = ["\u{1b}[1;32m", "\u{1b}[1;33m", "\u{1b}[1;31m", "\u{1b}[0m"];

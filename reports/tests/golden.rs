@@ -52,7 +52,7 @@ fn without_files(page: &str) -> String {
 }
 
 fn options() -> Options {
-    Options { colour: false, report: Some("results/20260121-0931-a1f3/report.html".to_owned()) }
+    Options { colour: false, report: Some("results/20260121-0931-a1f3/report.html".to_owned()), ..Options::default() }
 }
 
 fn missing() -> MissingTrial {

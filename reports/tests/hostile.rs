@@ -177,7 +177,7 @@ fn terminals_and_plain_files_get_no_control_bytes() {
             let mut record = poison(&full(record.clone()), with);
             record.batches[44].phases.insert(0, Phase { name: with.to_owned(), ns: 1 });
             let summary = Summary::new(&record, false).unwrap();
-            let options = Options { colour: false, report: Some(with.to_owned()) };
+            let options = Options { colour: false, report: Some(with.to_owned()), ..Options::default() };
             for format in FORMATS.iter().filter(|format| format.name != "html") {
                 let text = (format.render)(&summary, &options);
                 let active = |c: &char| (c.is_control() && *c != '\n') || *c == '\u{202e}';

@@ -105,7 +105,7 @@ fn threads_and_functions_keep_their_names() {
 
 #[test]
 fn terminals_show_what_was_meant() {
-    let options = Options { colour: false, report: Some("report.html".to_owned()) };
+    let options = Options { colour: false, report: Some("report.html".to_owned()), ..Options::default() };
     for (_, record) in examples::all() {
         let record = full(record);
         let shown = |with: &str| human::render(&Summary::new(&poison(&record, with), false).unwrap(), &options);

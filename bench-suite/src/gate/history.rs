@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::gate::record::{ArmRun, Block, GateRecord, Pass};
 use downbeat_reports::inert;
-use downbeat_reports::quantity::{duration, rate};
+use downbeat_reports::quantity::{counted, duration, rate};
 use downbeat_reports::stats::percentiles::median;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -169,9 +169,9 @@ fn of_host(lines: &[&Line]) -> String {
             let change = (last.head / first.head - 1.0) * 100.0;
             let name = inert::line(workload);
             shown.push_str(&format!(
-                "  {name} {}: {} gates, {} at first, {} now ({change:+.1} %)\n",
+                "  {name} {}: {}, {} at first, {} now ({change:+.1} %)\n",
                 metric.name,
-                known.len(),
+                counted(known.len(), "gate"),
                 (metric.show)(first.head),
                 (metric.show)(last.head)
             ));
@@ -214,7 +214,7 @@ mod tests {
         writeln!(file, "{{\"schema\":1,\"half").unwrap();
         let text = show(&HistoryRequest { file: path }).unwrap();
         assert!(text.contains("w median: 2 gates, 2 ms at first, 2.2 ms now (+10.0 %)"), "{text}");
-        assert!(text.contains("w median: 1 gates, 9 ms at first"), "{text}");
+        assert!(text.contains("w median: 1 gate, 9 ms at first"), "{text}");
         assert!(text.contains("left out: 1 lines"), "{text}");
         assert!(!text.contains("w p99"), "what was not measured has no trend: {text}");
     }

@@ -421,11 +421,11 @@ impl Gate<'_> {
         let page = self.request.report.clone().unwrap_or_else(|| self.work.directory.file(PAGE));
         let drawn = self.write_page(&page, &judgement);
         let report = drawn.is_ok().then(|| page.display().to_string());
-        let options = Options { colour: self.request.colour, report };
         let kept = history::append(&self.request.history, &self.record, judgement.verdict.exit());
         let summarised = self.add_job_summary(&judgement);
         let is_forgiven = self.request.forgive_host && judgement.is_the_hosts_fault();
-        let code = if is_forgiven { Exit::Ok } else { judgement.verdict.exit() };
+        let exit = exit.unwrap_or(if is_forgiven { Exit::Ok } else { judgement.verdict.exit() });
+        let options = Options { colour: self.request.colour, report, exit: Some(exit) };
         let forgiven = "nothing but this host kept it from judging: exit code 0, by --forgive-host";
         let problems: Vec<String> = [drawn, kept, summarised]
             .into_iter()
@@ -435,7 +435,7 @@ impl Gate<'_> {
             .collect();
         Ok(Outcome {
             text: (self.request.format.render)(&self.record, &judgement, &options).into_bytes(),
-            exit: exit.unwrap_or(code),
+            exit,
             message: Some(problems.join("\n")).filter(|message| !message.is_empty()),
         })
     }

@@ -43,7 +43,7 @@ impl Results<'_> {
         };
         let failure = self.store(&summary).err();
         let report = self.directory.file("report.html").display().to_string();
-        let options = Options { colour: output.colour, report: failure.is_none().then_some(report) };
+        let options = Options { colour: output.colour, report: failure.is_none().then_some(report), exit: None };
         Outcome {
             text: output.format.write(&summary, &options),
             exit: failure.as_ref().map_or(summary.exit, Failure::exit),
@@ -80,7 +80,7 @@ pub(super) fn missing(spec: &TrialSpec, failure: &Failure, output: Output) -> Ou
         word: if matches!(exit, Exit::Internal | Exit::Broken) { Word::Broken } else { Word::NotJudged },
         exit,
     };
-    let options = Options { colour: output.colour, report: None };
+    let options = Options { colour: output.colour, ..Options::default() };
     let text = (output.format.render_missing)(&missing, &options);
     Outcome { text: text.into_bytes(), message: Some(format!("error: {failure}")), exit }
 }

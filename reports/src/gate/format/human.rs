@@ -50,7 +50,7 @@ pub fn render(record: &GateRecord, judgement: &Judgement, options: &Options) -> 
         text += &format!("{:GUTTER$}{}\n", "report", inert::line(report));
     }
     text += &words("more", "--format json holds every block and every p value");
-    let exit = judgement.verdict.exit();
+    let exit = options.exit.unwrap_or(judgement.verdict.exit());
     text += &words("exit", &format!("{} ({})", exit.code(), exit.name()));
     text
 }
