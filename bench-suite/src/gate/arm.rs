@@ -2,6 +2,7 @@
 
 mod cargo;
 pub(super) mod git;
+mod pruning;
 mod revision;
 
 use crate::failure::Failure;

@@ -3,7 +3,7 @@
 //! `<cache>/<repository>/<commit>/` holds `binary` and, once that is whole, `built.json`. Whatever lies there without it is half built
 //! and is never used. The paths of two commits are equally long, so that they make no difference to the layout of the binaries.
 
-use super::{cargo, git, hash};
+use super::{cargo, git, hash, pruning};
 use crate::failure::Failure;
 use downbeat_reports::store::RunDirectory;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Says that the binary beside it is whole.
-const BUILT: &str = "built.json";
+pub(super) const BUILT: &str = "built.json";
+
+/// Held by whoever builds the commit.
+pub(super) const LOCK: &str = ".lock";
 
 /// Proof that a build was finished.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,7 @@ pub(super) fn build(text: &str, commit: &str, cache: &Path, say: &mut dyn FnMut(
     let binary = entry.file("binary");
     if is_built(&entry, commit, &compiler) {
         say(&format!("{text} is built already: commit {}", &commit[..12.min(commit.len())]));
+        pruning::mark_used(entry.path());
         return Ok(binary);
     }
     say(&format!("building {text}: commit {}, which takes a while", &commit[..12.min(commit.len())]));
@@ -49,6 +53,7 @@ pub(super) fn build(text: &str, commit: &str, cache: &Path, say: &mut dyn FnMut(
     entry.write(BUILT, &json)?;
     repository.clear(&entry);
     drop(lock);
+    pruning::prune(&cache.join(&repository.name));
     Ok(binary)
 }
 
@@ -60,7 +65,7 @@ fn is_built(entry: &RunDirectory, commit: &str, compiler: &str) -> bool {
 
 /// One gate at a time builds a commit; the others wait for it.
 fn lock(entry: &RunDirectory, say: &mut dyn FnMut(&str)) -> Result<File, Failure> {
-    let path = entry.file(".lock");
+    let path = entry.file(LOCK);
     let failed = |error: std::io::Error| Failure::environment(format!("cannot lock {}: {error}", path.display()));
     let file = File::create(&path).map_err(failed)?;
     match file.try_lock() {

@@ -3,7 +3,7 @@
 
 use crate::format::svg::unit;
 use crate::judged;
-use crate::quantity::{count, duration, moment, rate};
+use crate::quantity::{count, duration, moment, rate_flag};
 use crate::record::{BatchRecord, TrialRecord};
 use crate::stats::percentiles::{is_supported, of_ascending};
 use maud::{Markup, html};
@@ -18,7 +18,7 @@ struct Measure {
 }
 
 const MEASURES: [Measure; 6] = [
-    Measure { name: "Input rate", meaning: "records ÷ interval", of: rate_per_s, show: |per_s| rate(per_s as f64) },
+    Measure { name: "Input rate", meaning: "records ÷ interval", of: rate_per_s, show: |per_s| rate_flag(per_s as f64) },
     Measure {
         name: "Generation delay",
         meaning: "due to submitted; Spark's page does not show it",
