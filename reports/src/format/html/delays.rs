@@ -18,7 +18,12 @@ struct Measure {
 }
 
 const MEASURES: [Measure; 6] = [
-    Measure { name: "Input rate", meaning: "records ÷ interval", of: rate_per_s, show: |per_s| rate_flag(per_s as f64) },
+    Measure {
+        name: "Input rate",
+        meaning: "records ÷ interval",
+        of: rate_per_s,
+        show: |per_s| rate_flag(per_s as f64),
+    },
     Measure {
         name: "Generation delay",
         meaning: "due to submitted; Spark's page does not show it",

@@ -191,7 +191,7 @@ fn skew(record: &TrialRecord) -> Markup {
     html! {
         p.keys {
             @if processing_ns > 0.0 {
-                "While a batch was processed, " (format!("{:.2}", busy_ns / processing_ns)) " of " (counted(record.judging.threads as usize, "worker")) " were busy on average. "
+                "Workers busy on average while a batch was processed: " (format!("{:.2}", busy_ns / processing_ns)) " of " (record.judging.threads) ". "
             }
             @if let (Some((middle, _)), Some((worst, index))) = (middle, skews.last()) {
                 "Longest ÷ median task of the widest stage: " (format!("{middle:.2}")) " in the median batch, " (format!("{worst:.2}")) " in batch " (index) "."

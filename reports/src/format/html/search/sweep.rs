@@ -44,7 +44,7 @@ fn workload(record: &SweepRecord, sweep: &WorkloadSweep, number: usize) -> Marku
             p.lead {
                 (rounds) " of " (record.rounds) " rounds complete. "
                 @match &residual {
-                    Some(residual) => { "One measurement varies by " (percent(residual.deviation)) " within a round; intervals are 95 %." },
+                    Some(residual) => { "One measurement varies by " (percent(residual.deviation)) " within a round; intervals are 95\u{a0}%." },
                     None => { "No intervals: they need two complete rounds of two cells that never failed." },
                 }
                 @if let Some(per_s) = sweep.ceiling_per_s { " The generator proved " (rate(per_s)) " into a null job." }
