@@ -11,6 +11,10 @@ const TOLD_LINES: usize = 60;
 /// The binary that is taken when a checkout has several.
 const NAME: &str = "downbeat";
 
+/// Functions begin at a cache line. Otherwise code that did not change is moved within its lines by changes elsewhere: of two revisions whose
+/// engine and workloads had the same functions of the same sizes, shifted by 32 bytes modulo 64, one was 7 % slower in `sessions`.
+pub(super) const ALIGNED: &str = r#"build.rustflags=["-C", "llvm-args=-align-all-functions=6"]"#;
+
 /// One of cargo's messages.
 #[derive(Deserialize)]
 struct Message {
@@ -32,7 +36,17 @@ struct Target {
 pub(super) fn build(source: &Path, target: &Path) -> Result<PathBuf, Failure> {
     let mut command = Command::new("cargo");
     command
-        .args(["build", "--release", "--locked", "--bins", "--message-format=json-render-diagnostics", "--target-dir"])
+        // Joined with the flags of the checkout's own configuration; where the environment or a target sets flags, cargo takes only these.
+        .args([
+            "--config",
+            ALIGNED,
+            "build",
+            "--release",
+            "--locked",
+            "--bins",
+            "--message-format=json-render-diagnostics",
+            "--target-dir",
+        ])
         .arg(target)
         .current_dir(source)
         .stdin(Stdio::null());

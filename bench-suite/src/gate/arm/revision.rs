@@ -87,7 +87,7 @@ fn compiler() -> String {
         .map(|(name, value)| format!("{}={}", name.display(), value.display()))
         .collect();
     flags.sort_unstable();
-    format!("{version}{}", flags.join("\n"))
+    format!("{version}{}\n{}", cargo::ALIGNED, flags.join("\n"))
 }
 
 /// Whether a variable of this name may make cargo build another binary of the same source.
