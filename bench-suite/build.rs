@@ -8,7 +8,11 @@ fn main() {
     pass("BUILD_OF_DOWNBEAT_COMMIT", &first_line("git", &["rev-parse", "--short=12", "HEAD"]));
     pass("BUILD_OF_DOWNBEAT_PROFILE", &std::env::var("PROFILE").unwrap_or_default());
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=../.git/logs/HEAD");
+    // In a worktree `.git` is a file, and what is not there would be built again each time.
+    let log = first_line("git", &["rev-parse", "--git-path", "logs/HEAD"]);
+    if std::path::Path::new(&log).exists() {
+        println!("cargo::rerun-if-changed={log}");
+    }
 }
 
 /// Empty when the program is not there or fails: a source archive has no commit.

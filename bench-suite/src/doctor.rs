@@ -3,8 +3,8 @@
 mod checks;
 mod host;
 
-use crate::cli::DoctorRequest;
 use crate::failure::Failure;
+use crate::request::DoctorRequest;
 use checks::{CHECKS, Check, Seen, State};
 use downbeat_reports::{columns, inert};
 use host::Host;

@@ -1,8 +1,8 @@
 //! `downbeat explain`: why a batch of a stored run was late; nothing is measured.
 
-use crate::cli::ExplainRequest;
 use crate::failure::Failure;
 use crate::report;
+use crate::request::ExplainRequest;
 use downbeat_reports::explain::pools::Pools;
 use downbeat_reports::explain::{Explanation, render_human};
 use downbeat_reports::format::json;

@@ -1,7 +1,7 @@
 //! `downbeat init`: a small cargo project with a job of one's own.
 
-use crate::cli::InitRequest;
 use crate::failure::Failure;
+use crate::request::InitRequest;
 use crate::run::command_line;
 use crate::settings::{KnobInfo, knobs};
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! `downbeat list`: workloads, knobs, stored runs, exit codes.
 
-use crate::cli::{ListRequest, Listed};
 use crate::failure::Failure;
 use crate::gate;
 use crate::report;
+use crate::request::{ListRequest, Listed};
 use crate::settings::{KnobInfo, knobs};
 use downbeat_reports::exit::Exit;
 use downbeat_reports::gate::rule;

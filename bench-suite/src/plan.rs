@@ -1,8 +1,8 @@
 //! The plan: everything about a trial is known before it starts, and is handed to its process as one versioned file.
 
-use crate::cli::Resolved;
 use crate::failure::Failure;
 use crate::run_settings::RunSettings;
+use crate::settings::Resolved;
 use crate::settings::TrialSettings;
 use crate::source::Source;
 use downbeat_engine::settings::Settings;

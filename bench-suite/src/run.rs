@@ -5,12 +5,12 @@ mod preparation;
 mod results;
 
 use crate::ceiling::{self, Ceilings};
-use crate::cli::RunRequest;
 use crate::failure::Failure;
 use crate::load::UNWRITTEN_ANSWER;
 use crate::plan::{Mode, TrialSpec};
 use crate::profile;
 use crate::progress::Progress;
+use crate::request::RunRequest;
 use crate::signals::Signals;
 use crate::subject::embedded::{self, Files};
 use downbeat_reports::exit::Exit;

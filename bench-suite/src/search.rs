@@ -12,9 +12,9 @@ pub(crate) mod sweep;
 pub mod threshold;
 pub(crate) mod tune;
 
-use crate::cli::Resolved;
 use crate::failure::Failure;
 use crate::plan::Length;
+use crate::settings::Resolved;
 use crate::source::Source;
 use serde::Serialize;
 

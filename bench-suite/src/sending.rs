@@ -5,16 +5,14 @@
 
 mod pace;
 mod peer;
-mod shard;
 mod summary;
 
-pub use shard::Shard;
-
-use crate::cli::LoadRequest;
 use crate::failure::Failure;
 use crate::load;
 use crate::plan::NS_PER_S;
+use crate::request::LoadRequest;
 use crate::run::Outcome;
+use crate::shard::Shard;
 use crate::signals::Signals;
 use crate::source::Source;
 use downbeat_reports::exit::Exit;

@@ -1,5 +1,10 @@
 //! All settings of a trial in one place: the engine's, the load's and the run's, each described by its slice of knobs.
 
+mod layers;
+
+pub use layers::Resolved;
+pub(crate) use layers::{Given, resolve};
+
 use crate::run_settings::{RUN_KNOBS, RunSettings};
 use downbeat_engine::settings::{KNOBS, Knob, KnobKind, Settings, ValueError, find_knob, suggest};
 use downbeat_workloads::load::{LOAD_KNOBS, LoadSettings};

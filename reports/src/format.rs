@@ -10,6 +10,7 @@ pub mod junit;
 pub mod markdown;
 pub mod ndjson;
 pub mod profile;
+pub mod search;
 pub(crate) mod svg;
 
 use crate::exit::Exit;

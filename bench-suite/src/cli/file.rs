@@ -1,26 +1,16 @@
 //! `--config FILE`: settings in TOML, one `name = value` a line, no tables.
 
 use crate::failure::Failure;
+use crate::settings::Given;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::{Spanned, Value};
-
-/// One setting of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FileSetting {
-    /// The key as written.
-    pub(super) name: String,
-    /// The value as `--set` takes it.
-    pub(super) text: String,
-    /// `FILE:LINE`, for messages.
-    pub(super) place: String,
-}
 
 /// The settings in a file, in the order of its lines.
 ///
 /// # Errors
 /// The file cannot be read (exit 7), is no TOML or has a value that no setting takes (exit 2).
-pub(super) fn read(path: &Path) -> Result<Vec<FileSetting>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Vec<Given>, Failure> {
     let content = std::fs::read_to_string(path).map_err(|error| {
         Failure::environment(format!("cannot read --config {}: {error}", path.display()))
             .help("give a readable TOML file")
@@ -28,7 +18,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<FileSetting>, Failure> {
     parse(&content, &path.display().to_string())
 }
 
-fn parse(content: &str, path: &str) -> Result<Vec<FileSetting>, Failure> {
+fn parse(content: &str, path: &str) -> Result<Vec<Given>, Failure> {
     let table: BTreeMap<Spanned<String>, Spanned<Value>> = toml::from_str(content).map_err(|error| {
         Failure::usage(format!("{path} is no TOML: {}", error.to_string().trim_end())).help(EXAMPLE)
     })?;
@@ -43,7 +33,7 @@ fn parse(content: &str, path: &str) -> Result<Vec<FileSetting>, Failure> {
                 format!("{place}: `{name}` is of type {kind}; settings are `name = \"value\"`, without tables");
             return Err(Failure::usage(message).help(EXAMPLE));
         };
-        settings.push((line, FileSetting { name, text, place }));
+        settings.push((line, Given { name, text, place }));
     }
     settings.sort_by_key(|(line, _)| *line);
     Ok(settings.into_iter().map(|(_, setting)| setting).collect())

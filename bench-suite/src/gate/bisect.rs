@@ -1,8 +1,8 @@
 //! `downbeat bisect`: `git bisect` with the gate as its judge, in a worktree of its own, so that nobody's files move.
 
 use super::arm::{self, git};
-use crate::cli::BisectRequest;
 use crate::failure::Failure;
+use crate::request::BisectRequest;
 use crate::run::{Outcome, run_name};
 use crate::signals::Signals;
 use downbeat_reports::exit::Exit;

@@ -2,8 +2,8 @@
 //!
 //! Numbers of other hosts are never compared: lines are told apart by a fingerprint of what decides how fast a machine is.
 
-use crate::cli::HistoryRequest;
 use crate::failure::Failure;
+use crate::request::HistoryRequest;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::gate::record::{ArmRun, Block, GateRecord, Pass};
 use downbeat_reports::inert;

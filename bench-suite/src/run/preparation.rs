@@ -1,10 +1,10 @@
 //! Before a run: everything that can be known to fail is found here, before anything is written.
 
 use super::command_line;
-use crate::cli::RunRequest;
 use crate::failure::Failure;
 use crate::load::Load;
 use crate::plan::{Length, Mode, NS_PER_S, PROTOCOL, TrialSpec, time_limit_ns};
+use crate::request::RunRequest;
 use crate::source::Source;
 use crate::subject::embedded;
 use downbeat_reports::quantity::duration;

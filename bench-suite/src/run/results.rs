@@ -1,9 +1,9 @@
 //! After a run: the verdict, the files of the result directory, and what goes to stdout.
 
 use super::Outcome;
-use crate::cli::Output;
 use crate::failure::Failure;
 use crate::plan::TrialSpec;
+use crate::request::Output;
 use downbeat_reports::exit::Exit;
 use downbeat_reports::flame;
 use downbeat_reports::format::{Options, hgrm, html};

@@ -1,10 +1,10 @@
 //! Where the trials of a search are made: each in a fresh process, each record kept, under one budget of time.
 
-use crate::cli::Resolved;
 use crate::failure::Failure;
 use crate::machine;
 use crate::plan::{DRAIN_NS, Length, Mode, NS_PER_S, PROTOCOL, TrialSpec};
 use crate::progress::Progress;
+use crate::settings::Resolved;
 use crate::settings::TrialSettings;
 use crate::signals::Signals;
 use crate::source::Source;

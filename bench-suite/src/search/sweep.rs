@@ -7,10 +7,10 @@ pub(crate) use store::arguments;
 use super::grid::{Axis, Cell, Grid, Shape};
 use super::laboratory::{Laboratory, Plan, concerns_the_trial, paced_ns};
 use crate::ceiling::{self, Ceilings};
-use crate::cli::SweepRequest;
 use crate::failure::Failure;
 use crate::load::Load;
 use crate::machine;
+use crate::request::SweepRequest;
 use crate::run::{Outcome, command_line};
 use crate::settings::TrialSettings;
 use crate::signals::Signals;
@@ -328,7 +328,7 @@ fn latency(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Resolved;
+    use crate::settings::Resolved;
     use std::collections::{BTreeMap, BTreeSet};
 
     #[test]

@@ -1,7 +1,8 @@
 //! Sends each record when its time has come, and counts what became of it.
 
 use super::peer::Peer;
-use super::{Plan, Sent, Shard};
+use super::{Plan, Sent};
+use crate::shard::Shard;
 use crate::signals::Signals;
 use downbeat_engine::clock::{Clock, MonotonicClock, set_timer_slack};
 use downbeat_engine::record::{Column, TextColumn};

@@ -1,8 +1,8 @@
 //! What a sender did, for people and for programs.
 
 use super::{Plan, Sent};
-use crate::cli::LoadRequest;
 use crate::failure::Failure;
+use crate::request::LoadRequest;
 use downbeat_reports::quantity::{bytes, count, duration, rate};
 use downbeat_workloads::load::{LOAD_KNOBS, LoadSettings};
 use hdrhistogram::Histogram;

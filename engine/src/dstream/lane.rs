@@ -1,11 +1,13 @@
 //! What one lane has of the records that are reduced by key, before they go to their partitions.
 
-use super::shuffle::Groups;
 use crate::error::EngineError;
 use crate::exchange::codec::{BlockCodec, Encoded};
 use crate::exchange::{Key, KeyHasher, Table, TablePool, Value, partition_of};
 use crate::record::{Column, Family, Pair};
 use crate::settings::Combine;
+
+/// The groups of one partition.
+pub(super) type Groups<K, V> = Table<K, <V as Value>::Owned>;
 
 /// Pairs that were not combined.
 pub(super) type Loose<K, V> = <Pair<K, V> as Family>::Column;

@@ -1,6 +1,6 @@
 //! Reduce by key: combine per lane, exchange by partition, merge per partition.
 
-use super::lane::{Lane, Loose};
+use super::lane::{Groups, Lane, Loose};
 use super::per_batch::PerBatch;
 use super::{Chunk, Graph, Made, Node, Prepared, Scheduled, Sink, room, transposed};
 use crate::clock::lock;
@@ -14,8 +14,6 @@ use crate::schedule::operator::Operator;
 use crate::settings::Combine;
 use std::sync::{Arc, Mutex};
 
-/// The groups of one partition.
-pub(super) type Groups<K, V> = Table<K, <V as Value>::Owned>;
 /// Groups of each partition, in the order of the partitions.
 type Partitioned<K, V> = Vec<Groups<K, V>>;
 

@@ -9,6 +9,7 @@ mod daba;
 mod group;
 mod inverse;
 mod keyed;
+mod per_key;
 mod plain;
 mod recompute;
 mod sliding;

@@ -6,6 +6,7 @@ mod delays;
 pub(crate) mod difference;
 mod downloads;
 mod flames;
+mod frames;
 mod late_flames;
 mod method;
 pub(crate) mod pairs;

@@ -1,9 +1,14 @@
 //! Which built revisions are kept: those that were used last.
 
-use super::revision::BUILT;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+/// Says that the binary beside it is whole.
+pub(super) const BUILT: &str = "built.json";
+
+/// Held by whoever builds the commit.
+pub(super) const LOCK: &str = ".lock";
 
 /// Binaries of a repository that are kept: each has some 100 MB, and a bisection of a thousand commits builds ten.
 const KEPT: usize = 20;
@@ -31,7 +36,7 @@ fn last_used(entry: PathBuf) -> Option<(SystemTime, PathBuf)> {
 
 /// The directory and its lock stay: whoever waits for the lock builds again.
 fn remove_binary(entry: &Path) {
-    let Ok(lock) = File::create(entry.join(super::revision::LOCK)) else { return };
+    let Ok(lock) = File::create(entry.join(LOCK)) else { return };
     if lock.try_lock().is_err() {
         return;
     }
@@ -56,7 +61,7 @@ mod tests {
         }
         fs::create_dir(repository.path().join("half-built")).unwrap();
         mark_used(&entry(1));
-        let held = File::create(entry(2).join(super::super::revision::LOCK)).unwrap();
+        let held = File::create(entry(2).join(LOCK)).unwrap();
         held.lock().unwrap();
         prune(repository.path());
         let is_kept = |number: usize| entry(number).join("binary").exists() && entry(number).join(BUILT).exists();

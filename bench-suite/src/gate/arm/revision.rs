@@ -3,19 +3,14 @@
 //! `<cache>/<repository>/<commit>/` holds `binary` and, once that is whole, `built.json`. Whatever lies there without it is half built
 //! and is never used. The paths of two commits are equally long, so that they make no difference to the layout of the binaries.
 
-use super::{cargo, git, hash, pruning};
+use super::pruning::{self, BUILT, LOCK};
+use super::{cargo, git, hash};
 use crate::failure::Failure;
 use downbeat_reports::store::RunDirectory;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
-
-/// Says that the binary beside it is whole.
-pub(super) const BUILT: &str = "built.json";
-
-/// Held by whoever builds the commit.
-pub(super) const LOCK: &str = ".lock";
 
 /// Proof that a build was finished.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,7 +28,10 @@ fn search(system: &mut Simulated, options: Options, guess_per_s: f64) -> (RateSe
 
 #[test]
 fn the_truth_is_inside_the_interval_nineteen_times_of_twenty() {
-    for noise in [Noise::QUIET, Noise::SHARED] {
+    // On a host that wanders no search can be narrow and right: it is to be right.
+    for (noise, narrow_least, trials_most) in
+        [(Noise::QUIET, 57, 25), (Noise::SHARED, 48, 45), (Noise::DRIFTING, 0, 75)]
+    {
         let truth = Simulated::new(1e6, noise, 1).true_rate_per_s(100, &limits());
         let (mut inside, mut narrow, mut trials) = (0, 0, 0);
         for seed in 0..60 {
@@ -39,9 +42,9 @@ fn the_truth_is_inside_the_interval_nineteen_times_of_twenty() {
             inside += u64::from(interval.contains(truth));
             trials += search.tried().len();
         }
-        assert!(inside >= 54, "{inside} of 60 have the truth {truth} inside, {noise:?}");
-        assert!(narrow >= 48, "{narrow} of 60 became narrow, {noise:?}");
-        assert!(trials / 60 < 30, "{} trials a search, {noise:?}", trials / 60);
+        assert!(inside >= 55, "{inside} of 60 have the truth {truth} inside, {noise:?}");
+        assert!(narrow >= narrow_least, "{narrow} of 60 became narrow, {noise:?}");
+        assert!(trials / 60 < trials_most, "{} trials a search, {noise:?}", trials / 60);
     }
 }
 

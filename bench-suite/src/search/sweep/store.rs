@@ -1,7 +1,7 @@
 //! Trials of a sweep on disk: one small file for each setting and round, whole or not there, under the hash of the sweep.
 
-use crate::cli::SweepRequest;
 use crate::failure::Failure;
+use crate::request::SweepRequest;
 use downbeat_reports::search::sweep::SweepRecord;
 use downbeat_reports::store::RunDirectory;
 use serde::{Deserialize, Serialize};

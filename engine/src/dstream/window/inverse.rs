@@ -1,6 +1,6 @@
 //! Windows whose combination can be undone: what goes is taken out again.
 
-use super::keyed::PerKey;
+use super::per_key::PerKey;
 use crate::dstream::{DStream, operator};
 use crate::exchange::{Key, Value};
 use crate::record::Pair;

@@ -1,6 +1,7 @@
 //! Windows of pairs whose values are combined per key. A slide touches the keys that come and those that go, no others.
 
 use super::carried::{Carried, Carry};
+use super::per_key::PerKey;
 use super::sliding::Sliding;
 use super::span::Span;
 use crate::dstream::shuffle::{ShuffleNode, push_groups};
@@ -16,23 +17,6 @@ use std::sync::Arc;
 
 const NO_INVERSE: &str = "window_method = inverse, but this reduction has no inverse function; \
                           use the operator that takes one, or set window_method to auto, recompute or daba";
-
-/// What a window knows of one key. Every pane has a key once at most.
-pub(super) trait PerKey<O>: Send + Sync + 'static {
-    /// Undoes what goes.
-    const UNDOES: bool;
-    /// Starts as the default when the key is in no pane.
-    type State: Clone + Default + Send + Sync + 'static;
-
-    /// Does a key stay when its last pane goes?
-    fn keys_stay(&self) -> bool;
-    /// A pane comes that has the key, with this value.
-    fn come(&self, state: &mut Self::State, value: &O, combine: &impl Fn(O, O) -> O);
-    /// The oldest pane with the key goes; it had this value. `false`: the key goes with it.
-    fn go(&self, state: &mut Self::State, value: &O, combine: &impl Fn(O, O) -> O) -> bool;
-    /// All values of the key combined.
-    fn total(state: &Self::State) -> &O;
-}
 
 impl<K: Key, V: Value> DStream<Pair<K, V>> {
     /// The pairs of the window, combined by key: as `per_key` does, unless `window_method` says otherwise.

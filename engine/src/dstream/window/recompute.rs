@@ -3,8 +3,9 @@
 
 use super::span::Span;
 use crate::clock::lock;
+use crate::dstream::lane::Groups;
 use crate::dstream::per_batch::PerBatch;
-use crate::dstream::shuffle::{Groups, ShuffleNode, push_groups};
+use crate::dstream::shuffle::{ShuffleNode, push_groups};
 use crate::dstream::{DStream, Made, Node, Prepared, Scheduled, Sink, room};
 use crate::error::EngineError;
 use crate::exchange::{Dense, Key, KeyHasher, Table, Value};

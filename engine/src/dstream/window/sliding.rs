@@ -1,7 +1,7 @@
 //! Windows of any associative combination, without an inverse: a constant price per key that comes or goes.
 
 use super::daba::Daba;
-use super::keyed::PerKey;
+use super::per_key::PerKey;
 use crate::dstream::{DStream, operator};
 use crate::exchange::{Key, Value};
 use crate::record::Pair;

@@ -3,7 +3,7 @@
 //! Each batch is reduced to one record first, which goes through the keyed windows as the only key of the only partition.
 
 use super::inverse::Inverse;
-use super::keyed::PerKey;
+use super::per_key::PerKey;
 use super::sliding::Sliding;
 use super::span::Span;
 use crate::dstream::{DStream, operator};

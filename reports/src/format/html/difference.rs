@@ -1,6 +1,6 @@
 //! Two profiles beside one another, drawn and listed: late batches beside those on time, a head beside its base.
 
-use super::flames::{Frame, drawing};
+use super::frames::{Frame, drawing};
 use crate::explain::pools::without_library;
 use crate::flame::Stack;
 use crate::flame::difference::{Change, DifferenceBar, changes, is_beyond_chance, layout};

@@ -1,7 +1,7 @@
 //! Flamegraphs of the measured trial, one for each stage: the late batches, each frame beside the batches that were on time.
 
 use super::difference::{Beside, MARKS};
-use super::flames::{description, drawing, frames, ranking_table, shallow};
+use super::frames::{description, drawing, frames, ranking_table, shallow};
 use super::text;
 use crate::explain::pools::{Pool, Pooled, Pools, without_library};
 use crate::flame::Stack;

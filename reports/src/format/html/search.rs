@@ -20,7 +20,7 @@ pub(super) fn render(found: &Found) -> (String, Markup) {
 }
 
 fn data(found: &Found) -> Markup {
-    let record = found.render("json").unwrap_or_default();
+    let record = found.json();
     let mut files = vec![File {
         name: found.file(),
         kind: "application/json",

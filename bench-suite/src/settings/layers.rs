@@ -1,21 +1,20 @@
 //! Which value wins: flag before environment before file before default; and where each one came from.
 
-use super::file::FileSetting;
+use super::{SetError, TrialSettings, VARIABLE_PREFIX, knobs};
 use crate::failure::Failure;
-use crate::settings::{SetError, TrialSettings, VARIABLE_PREFIX, knobs};
 use downbeat_engine::settings::suggest;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// A setting given on the command line.
+/// A setting that was given by a file or a flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FlagSetting {
+pub(crate) struct Given {
     /// The knob's name, `-` and `_` are the same.
-    pub(super) name: String,
-    /// The value as typed.
-    pub(super) text: String,
-    /// How it was typed, for messages: `--rate` or `--set rate`.
-    pub(super) place: String,
+    pub(crate) name: String,
+    /// The value as typed, or as `--set` takes it.
+    pub(crate) text: String,
+    /// Where, for messages: `--rate`, `--set rate` or `FILE:LINE`.
+    pub(crate) place: String,
 }
 
 /// Settings with the origin of each value: `flag`, `environment`, `file` or `default`.
@@ -38,10 +37,10 @@ impl Resolved {
 ///
 /// # Errors
 /// An unknown name or a value that cannot be used, with its place and what was meant (exit 2).
-pub(super) fn resolve(
-    file: &[FileSetting],
+pub(crate) fn resolve(
+    file: &[Given],
     environment: &BTreeMap<String, String>,
-    flags: &[FlagSetting],
+    flags: &[Given],
 ) -> Result<Resolved, Failure> {
     let origins = knobs().iter().map(|knob| (knob.name.to_owned(), "default".to_owned())).collect();
     let mut resolved = Resolved { settings: TrialSettings::default(), origins };
@@ -52,7 +51,7 @@ pub(super) fn resolve(
         let name = known_variable(variable)?;
         resolved.apply(name, text, variable, "environment")?;
     }
-    let mut seen: BTreeMap<&'static str, &FlagSetting> = BTreeMap::new();
+    let mut seen: BTreeMap<&'static str, &Given> = BTreeMap::new();
     for setting in flags {
         let name = resolved.apply(&setting.name, &setting.text, &setting.place, "flag")?;
         if let Some(first) = seen.insert(name, setting) {
@@ -122,12 +121,12 @@ fn known_variable(variable: &str) -> Result<&'static str, Failure> {
 mod tests {
     use super::*;
 
-    fn flag(name: &str, text: &str) -> FlagSetting {
-        FlagSetting { name: name.into(), text: text.into(), place: format!("--{name}") }
+    fn flag(name: &str, text: &str) -> Given {
+        Given { name: name.into(), text: text.into(), place: format!("--{name}") }
     }
 
-    fn in_file(name: &str, text: &str) -> FileSetting {
-        FileSetting { name: name.into(), text: text.into(), place: "x.toml:1".into() }
+    fn in_file(name: &str, text: &str) -> Given {
+        Given { name: name.into(), text: text.into(), place: "x.toml:1".into() }
     }
 
     fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
