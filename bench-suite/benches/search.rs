@@ -24,7 +24,8 @@ static ALLOCATOR: DispatchingAllocator = DispatchingAllocator;
 
 const CAPACITY_PER_S: f64 = 1e6;
 
-const HOSTS: [(&str, Noise); 3] = [("quiet", Noise::QUIET), ("shared", Noise::SHARED), ("drifting", Noise::DRIFTING)];
+const HOSTS: [(&str, Noise); 4] =
+    [("quiet", Noise::QUIET), ("shared", Noise::SHARED), ("measured", Noise::MEASURED), ("drifting", Noise::DRIFTING)];
 
 /// Gains of the better of two challengers; the other one gains half as much.
 const GAINS: [f64; 4] = [0.0, 0.05, 0.1, 0.2];
