@@ -1,10 +1,13 @@
 //! `downbeat gate`: arms are built, sizes found, counts taken; then blocks until the rule has decided.
 
-use super::arm::{self, Arm as Side, Asked};
+use super::arm::{self, Asked};
+use super::chosen::Chosen;
 use super::counts::{Counter, Valgrind};
 use super::order::{self, BlockPlace};
+use super::plan::{block_ns, describe, first_look_ns, require_time};
 use super::process::{Processes, Task};
 use super::sizes::{self, Refusal, Sized};
+use super::work::Work;
 use super::{history, profiles, self_test, workloads};
 use crate::failure::Failure;
 use crate::machine;
@@ -12,7 +15,6 @@ use crate::plan::Mode;
 use crate::progress::Progress;
 use crate::request::GateRequest;
 use crate::run::{Outcome, command_line, result_directory, run_name};
-use crate::settings::TrialSettings;
 use crate::signals::Signals;
 use crate::subject::embedded::Program;
 use downbeat_reports::exit::Exit;
@@ -22,40 +24,19 @@ use downbeat_reports::gate::judgement::{Judgement, Kind};
 use downbeat_reports::gate::record::{Arm, ArmRun, Block, GateRecord, Pass, Profiles, SCHEMA, Unmeasured, Workload};
 use downbeat_reports::gate::rule::{self, Next};
 use downbeat_reports::quantity::duration;
-use downbeat_reports::store::RunDirectory;
 use downbeat_workloads::catalog::Job;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
-use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// The record of a complete gate. Until then it is a draft in [`WORK`].
+/// The record of a complete gate. Until then it is a draft among what it works with.
 pub(crate) const RECORD: &str = "gate.json";
 
 /// The page, in the result directory.
 const PAGE: &str = "report.html";
-
-/// Where binaries and drafts are while it runs.
-const WORK: &str = ".gate";
-
-/// Small batches of a process, unless the user says otherwise.
-const BATCHES: u64 = 500;
-
-/// Settings of a gate that the user did not choose: windows that are filled in a moment, lines that are made in one.
-const SETTINGS: [(&str, &str); 3] = [("interval", "100ms"), ("window", "1s"), ("ring", "8MiB")];
-
-/// Cores that the workers leave to the sender and to the host. With all of them busy, whatever else runs stops a batch for milliseconds,
-/// and the 99th percentile of two equal builds differs by a third.
-const CORES_LEFT: usize = 1;
-
-/// Base, head and the copy of the base.
-const ARMS: u64 = 3;
-
-/// What looking at the host, starting and reading costs beside the processes of a block, nanoseconds.
-const BESIDE_NS: u64 = 200_000_000;
 
 /// Facts about the machine that change by themselves.
 const CHANGING: [&str; 1] = ["load_1_min"];
@@ -118,91 +99,6 @@ pub(crate) fn run(request: &GateRequest, arguments: &[OsString], jobs: &[&dyn Jo
     gate.finish(stop)
 }
 
-/// The settings of a gate.
-struct Chosen {
-    /// With the parent's defaults, for the record.
-    all: TrialSettings,
-    /// Those that are sent: each arm has its own defaults for the others, which belong to the build.
-    sent: BTreeMap<String, String>,
-    /// Small batches of a process.
-    batches: u64,
-}
-
-impl Chosen {
-    fn of(request: &GateRequest) -> Result<Self, Failure> {
-        let mut all = request.resolved.settings.clone();
-        let mut chosen: Vec<&str> = request.resolved.origins.keys().map(String::as_str).collect();
-        chosen.retain(|name| request.resolved.is_given(name));
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(CORES_LEFT).max(1);
-        let threads = threads.to_string();
-        for (name, value) in SETTINGS.into_iter().chain([("threads", threads.as_str())]) {
-            if !request.resolved.is_given(name) {
-                all.set(name, value).map_err(|error| Failure::internal(format!("{name}: {error}")))?;
-                chosen.push(name);
-            }
-        }
-        all.engine.validate()?;
-        if !request.resolved.is_given("seed") {
-            // Another gate, other coins: an order that favours an arm by chance does so once only.
-            all.load.seed = RandomState::new().hash_one(()) >> 40;
-        }
-        let values = all.values();
-        // The parent sets it in the environment of each arm, so both must know which.
-        let sent = chosen.into_iter().chain(["allocator"]).filter(|name| *name != "max_time");
-        let sent = sent.filter_map(|name| Some((name.to_owned(), values.get(name)?.clone()))).collect();
-        let batches = if request.resolved.is_given("batches") { all.run.batches } else { BATCHES };
-        Ok(Chosen { all, sent, batches })
-    }
-
-    fn seed(&self) -> u64 {
-        self.all.load.seed
-    }
-
-    /// The cores of what is measured, as many as there are threads: the last ones, since the first has most of the interrupts.
-    fn cores(&self) -> Vec<usize> {
-        let allowed = machine::cores::allowed();
-        let left = allowed.len().saturating_sub(self.all.engine.effective_threads());
-        allowed[left..].to_vec()
-    }
-}
-
-/// The directory of a gate while it runs.
-struct Work {
-    directory: RunDirectory,
-    path: PathBuf,
-    base: PathBuf,
-    head: PathBuf,
-    null: PathBuf,
-}
-
-impl Work {
-    /// Copies both binaries, the base's twice: whoever builds meanwhile changes nothing here.
-    fn open(directory: RunDirectory, (base, head): &(Side, Side)) -> Result<Self, Failure> {
-        let path = directory.file(WORK);
-        let failed = |error: std::io::Error| Failure::environment(format!("cannot write {}: {error}", path.display()));
-        std::fs::create_dir(&path).map_err(failed)?;
-        let copy = |side: &Side, name: &str| -> Result<PathBuf, Failure> {
-            let copy = std::path::absolute(path.join(name)).map_err(failed)?;
-            std::fs::copy(&side.binary, &copy).map_err(failed)?;
-            if arm::hash(&copy)? != side.build.binary_hash {
-                let message = format!("{} was rebuilt while it was copied", side.binary.display());
-                return Err(Failure::environment(message).help("run the gate again when nobody builds there"));
-            }
-            Ok(copy)
-        };
-        let (base, head, null) = (copy(base, "base")?, copy(head, "head")?, copy(base, "null")?);
-        Ok(Work { directory, path, base, head, null })
-    }
-
-    fn program(&self, arm: Arm) -> Program {
-        Program::at(match arm {
-            Arm::Base => &self.base,
-            Arm::Head => &self.head,
-            Arm::Null => &self.null,
-        })
-    }
-}
-
 /// Why a gate ends before the rule has decided.
 enum Stop {
     /// A signal.
@@ -252,7 +148,7 @@ impl Gate<'_> {
                 self.block(&workload, pass)?;
             }
             rounds += 1;
-            self.save_draft()?;
+            self.work.save_draft(json(&self.record)?.as_bytes())?;
         }
     }
 
@@ -381,19 +277,12 @@ impl Gate<'_> {
         }
     }
 
-    /// What was measured so far, where nobody takes it for a result.
-    fn save_draft(&self) -> Result<(), Failure> {
-        let draft = RunDirectory::open(&self.work.path)?;
-        draft.write("draft.json", json(&self.record)?.as_bytes())?;
-        Ok(())
-    }
-
     /// The record gets its name now that it is complete, or was ended on purpose.
     fn finish(mut self, stop: Result<(), Stop>) -> Result<Outcome, Failure> {
         let exit = match stop {
             Ok(()) => None,
             Err(Stop::Failure(failure)) => {
-                self.leave_nothing();
+                self.work.leave_nothing();
                 return Err(failure);
             }
             Err(Stop::Signal(exit)) => {
@@ -409,7 +298,7 @@ impl Gate<'_> {
         self.record.moved = moved(&self.record.environment, &steady(machine::fingerprint()));
         let stored = json(&self.record)?;
         self.work.directory.write(RECORD, stored.as_bytes())?;
-        let _ = std::fs::remove_dir_all(&self.work.path);
+        self.work.clear();
         // What is said is what the file says: a number that was written and read again may differ in its last digit.
         self.record = serde_json::from_str(&stored)
             .map_err(|error| Failure::internal(format!("cannot read the result again: {error}")))?;
@@ -457,36 +346,6 @@ impl Gate<'_> {
         let path = PathBuf::from(file);
         written.map_err(|error| Failure::environment(format!("cannot add the summary to {}: {error}", path.display())))
     }
-
-    /// A gate that could not measure: a directory without a result would only puzzle.
-    fn leave_nothing(&self) {
-        let _ = std::fs::remove_dir_all(&self.work.path);
-        let _ = std::fs::remove_dir(self.work.directory.path());
-    }
-}
-
-/// One block of a process of each arm, nanoseconds.
-fn block_ns(process_ns: u64) -> u64 {
-    ARMS * process_ns + BESIDE_NS
-}
-
-/// Blocks of the first look in so many workloads, nanoseconds.
-fn first_look_ns(process_ns: u64, workloads: usize) -> u64 {
-    (workloads * rule::LOOKS[0]) as u64 * block_ns(process_ns)
-}
-
-/// A gate that cannot come to its first look measures nothing.
-fn require_time(request: &GateRequest, needed_ns: u64) -> Result<(), Failure> {
-    match request.budget_ns {
-        Some(budget_ns) if needed_ns > budget_ns => {
-            let (budget, needed) = (duration(budget_ns), duration(needed_ns));
-            let message =
-                format!("cannot judge: a budget of {budget} is too small for a first look, which takes about {needed}");
-            let help = "give a larger --budget, fewer --workloads, or fewer --batches";
-            Err(Failure::new(Exit::NotJudged, message).help(help))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The facts that must be the same before and after.
@@ -520,28 +379,6 @@ fn told(block: &Block) -> String {
     };
     let (base, head) = (arm("base", &block.base), arm("head", &block.head));
     format!("{pass}block {:>2}  {:<14} {base}  {head}", block.index + 1, block.workload)
-}
-
-/// The plan for people.
-fn describe(request: &GateRequest, base: &Asked, head: &Asked, settings: &Chosen) -> String {
-    let look_ns = first_look_ns(sizes::planned_process_ns(settings.batches), request.workloads.len());
-    let looks: Vec<String> = rule::LOOKS.iter().map(usize::to_string).collect();
-    let budget = request.budget_ns.map_or("no limit of time".to_owned(), |ns| format!("{} at most", duration(ns)));
-    let mut text = format!(
-        "plan     {} against {}\n         {}: looks after {} blocks of each, the first after about {}; {budget}\n",
-        head.describe(&request.head),
-        base.describe(&request.base),
-        request.workloads.join(", "),
-        looks.join(", "),
-        duration(look_ns),
-    );
-    if base == head {
-        text.push_str("note     base and head are the same: this is an A/A, and whatever it finds is noise\n");
-    }
-    for (name, value) in &settings.sent {
-        text.push_str(&format!("         {name:<16} {value}\n"));
-    }
-    text
 }
 
 #[cfg(test)]
