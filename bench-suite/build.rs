@@ -8,9 +8,9 @@ fn main() {
     pass("BUILD_OF_DOWNBEAT_COMMIT", &first_line("git", &["rev-parse", "--short=12", "HEAD"]));
     pass("BUILD_OF_DOWNBEAT_PROFILE", &std::env::var("PROFILE").unwrap_or_default());
     println!("cargo::rerun-if-changed=build.rs");
-    // In a worktree `.git` is a file, and what is not there would be built again each time.
+    // The log of a worktree lies elsewhere; a source archive has none.
     let log = first_line("git", &["rev-parse", "--git-path", "logs/HEAD"]);
-    if std::path::Path::new(&log).exists() {
+    if !log.is_empty() {
         println!("cargo::rerun-if-changed={log}");
     }
 }

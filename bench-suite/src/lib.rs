@@ -33,7 +33,7 @@ pub mod request;
 mod run;
 pub mod run_settings;
 pub mod search;
-pub mod sending;
+mod sending;
 pub mod settings;
 pub mod shard;
 mod signals;

@@ -2,8 +2,7 @@
 
 use crate::failure::Failure;
 use crate::run_settings::RunSettings;
-use crate::settings::Resolved;
-use crate::settings::TrialSettings;
+use crate::settings::{Resolved, TrialSettings};
 use crate::source::Source;
 use downbeat_engine::settings::Settings;
 use serde::{Deserialize, Serialize};

@@ -5,7 +5,7 @@ use crate::gate;
 use crate::request::{CompareRequest, ReportRequest};
 use downbeat_reports::compare::{self, Comparison};
 use downbeat_reports::exit::Exit;
-use downbeat_reports::format::{Options, html, json, search};
+use downbeat_reports::format::{self, Options, html, json};
 use downbeat_reports::record::TrialRecord;
 use downbeat_reports::search::found::Found;
 use downbeat_reports::store::{self, RESULT_FILE};
@@ -27,7 +27,7 @@ pub(crate) fn report(request: &ReportRequest) -> Result<(Vec<u8>, Exit), Failure
         let rendered = search(&file)?.render(format);
         return rendered.map(|text| (text.into_bytes(), Exit::Ok)).ok_or_else(|| {
             Failure::usage(format!("--format {format}: {} holds a search, not a run", request.run.display()))
-                .help(format!("a search has the formats {}", search::FORMATS.join(", ")))
+                .help(format!("a search has the formats {}", format::search::FORMATS.join(", ")))
         });
     }
     let record = store::load(&request.run)?;

@@ -1,6 +1,7 @@
 //! What is compared: a binary, a checkout or a revision of this repository becomes a binary of its own.
 
 mod cargo;
+mod entry;
 pub(super) mod git;
 mod pruning;
 mod revision;

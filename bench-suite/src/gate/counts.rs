@@ -2,9 +2,9 @@
 //!
 //! A process runs some batches in one thread, another one twice as many; the difference is what those batches take, and what starting,
 //! making lines and ending takes is not in it. Instructions are counted inside [`BATCH`] only, so that waiting is none. What is left of
-//! chance (a buffer that grew because a message came later) only ever adds: where the arms differ both are counted again, up to four times,
-//! and the smallest count is an arm's own. Instructions, which are slow to count and depend on addresses that are hashed, are counted a
-//! second time where they differ.
+//! chance (a buffer that grew because a message came later) only ever adds to what a process allocates: arms that differ are counted
+//! again, and the smallest count of either process is its own. Instructions, which are slow to count and depend on addresses that are
+//! hashed, are counted a second time where they differ.
 //! The arms' own binaries are what is counted, under valgrind as they are: a benchmark harness such as gungraun would count kernels that
 //! were built for it, with another entry point and another layout.
 
@@ -36,10 +36,10 @@ const LIMIT_UNDER_VALGRIND_NS: u64 = 600 * NS_PER_S;
 /// The engine's function that runs a batch: splits, combines, carries, keeps windows and state, writes outputs.
 const BATCH: &str = "*::Runner::run_job*";
 
-/// The two smallest counts of the same arm may differ by this share; a regression is more than twice as much.
+/// The two smallest counts of an arm may differ by this share of what its batches take; a regression is more than twice as much.
 const AGREE: f64 = 0.005;
 
-/// So often arms are counted that differ.
+/// How often arms are counted at most, all in all, while they differ.
 const COUNTS_MOST: usize = 4;
 
 /// The tool, and where it leaves what it counted.
@@ -138,44 +138,30 @@ impl Counter<'_> {
         Ok(counts)
     }
 
-    /// The counts of both arms, until the smallest ones are the same; of an arm that cannot be counted, why.
+    /// The counts of both arms, until they agree or there are [`COUNTS_MOST`]; of an arm that cannot be counted, why.
     fn allocated_by_both(
         &mut self,
         workload: &str,
         base: &Program,
         head: &Program,
     ) -> Result<(Counted, Counted), Failure> {
-        let (mut of_base, mut of_head) = (Ok(Vec::new()), Ok(Vec::new()));
-        for _ in 0..COUNTS_MOST {
-            self.count_once_more(workload, base, &mut of_base)?;
-            self.count_once_more(workload, head, &mut of_head)?;
-            match (&of_base, &of_head) {
-                (Ok(of_base), Ok(of_head)) if smallest(of_base) != smallest(of_head) => {}
-                _ => break,
-            }
-        }
-        Ok((of_base, of_head))
+        until_the_same(|arm| match self.allocated(workload, if arm == 0 { base } else { head }) {
+            Err(failure) if ends_the_gate(&failure) => Err(failure),
+            Err(failure) => Ok(Err(failure.message)),
+            Ok(None) => Ok(Err("it counts none".to_owned())),
+            Ok(Some(both)) => Ok(Ok(both)),
+        })
     }
 
-    fn count_once_more(&mut self, workload: &str, program: &Program, counted: &mut Counted) -> Result<(), Failure> {
-        match (self.allocated(workload, program), &mut *counted) {
-            (Err(failure), _) if ends_the_gate(&failure) => return Err(failure),
-            (Ok(Some(allocated)), Ok(counts)) => counts.push(allocated),
-            (Ok(None), _) => *counted = Err("it counts none".to_owned()),
-            (Err(failure), _) => *counted = Err(failure.message),
-            (Ok(Some(_)), Err(_)) => {}
-        }
-        Ok(())
-    }
-
-    /// What batches allocate beyond what starting and ending does.
-    fn allocated(&mut self, workload: &str, program: &Program) -> Result<Option<Allocated>, Failure> {
+    /// What a process of some batches and one of twice as many allocate.
+    fn allocated(&mut self, workload: &str, program: &Program) -> Result<Option<Both>, Failure> {
         let (some, twice) =
             (self.allocations(workload, program, BATCHES)?, self.allocations(workload, program, 2 * BATCHES)?);
-        let more = |some: Option<u64>, twice: Option<u64>| twice?.checked_sub(some?);
-        let (allocations, bytes) =
-            (more(some.allocations, twice.allocations), more(some.allocated_bytes, twice.allocated_bytes));
-        Ok(allocations.zip(bytes).map(|(allocations, bytes)| Allocated { allocations, bytes }))
+        let told = |counts: CountsRecord| {
+            let (allocations, bytes) = counts.allocations.zip(counts.allocated_bytes)?;
+            Some(Allocated { allocations, bytes })
+        };
+        Ok(told(some).zip(told(twice)).map(|(some, twice)| Both { some, twice }))
     }
 
     /// Instructions of both arms. `None` without valgrind; or why they say nothing. They decide nothing, so no failure is an arm's.
@@ -203,8 +189,8 @@ impl Counter<'_> {
             (Ok(base), Ok(head)) => (base, head),
             (Err(why), _) | (_, Err(why)) => return Ok(Err(why)),
         };
-        let of_base = agreed("instructions", vec![of_base, again.0], SAME_INSTRUCTIONS);
-        let of_head = agreed("instructions", vec![of_head, again.1], SAME_INSTRUCTIONS);
+        let of_base = same_instructions(of_base, again.0);
+        let of_head = same_instructions(of_head, again.1);
         Ok(of_base.and_then(|base| Ok(Some(Pair { base, head: of_head? }))))
     }
 
@@ -235,45 +221,93 @@ impl Counter<'_> {
     }
 }
 
-/// What the batches of one arm allocate.
+/// What one process allocates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Allocated {
     allocations: u64,
     bytes: u64,
 }
 
-/// What two counts of one arm agree on.
+/// One count of an arm: a process of some batches, and one of twice as many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Both {
+    some: Allocated,
+    twice: Allocated,
+}
+
+/// What the counts of one arm come to.
 struct Trusted {
     allocations: u64,
     bytes: Result<u64, String>,
 }
 
 /// All counts of an arm, or why there are none.
-type Counted = Result<Vec<Allocated>, String>;
+type Counted = Result<Vec<Both>, String>;
 
-/// The smallest of an arm's counts: allocations and bytes.
-fn smallest(counted: &[Allocated]) -> Option<(u64, u64)> {
-    let allocations = counted.iter().map(|allocated| allocated.allocations).min();
-    allocations.zip(counted.iter().map(|allocated| allocated.bytes).min())
+/// Counts two arms until they agree with themselves and each other. `count` is asked for arm 0 and arm 1 in turns.
+fn until_the_same(
+    mut count: impl FnMut(usize) -> Result<Result<Both, String>, Failure>,
+) -> Result<(Counted, Counted), Failure> {
+    let mut arms = [Ok(Vec::new()), Ok(Vec::new())];
+    for _ in 0..COUNTS_MOST {
+        for (arm, counted) in arms.iter_mut().enumerate() {
+            match (count(arm)?, &mut *counted) {
+                (Ok(both), Ok(counts)) => counts.push(both),
+                (Err(why), _) => *counted = Err(why),
+                (Ok(_), Err(_)) => {}
+            }
+        }
+        let [Ok(base), Ok(head)] = &arms else { break };
+        let is_same = |(what, of): &(&str, fn(&Allocated) -> u64)| {
+            agreed(what, least(base, *of)).is_ok_and(|base| agreed(what, least(head, *of)) == Ok(base))
+        };
+        if SAID.iter().all(is_same) {
+            break;
+        }
+    }
+    let [base, head] = arms;
+    Ok((base, head))
+}
+
+/// What is said of a process, by name.
+const SAID: [(&str, fn(&Allocated) -> u64); 2] =
+    [("allocations", |process| process.allocations), ("allocated bytes", |process| process.bytes)];
+
+/// The smallest count of each of both processes, and how far the next one lies above it.
+fn least(counted: &[Both], of: fn(&Allocated) -> u64) -> Option<[(u64, u64); 2]> {
+    let lowest = |process: fn(&Both) -> &Allocated| {
+        let mut counts: Vec<u64> = counted.iter().map(|both| of(process(both))).collect();
+        counts.sort_unstable();
+        let first = *counts.first()?;
+        // A single count needs no other: the other arm had the same.
+        Some((first, counts.get(1).map_or(0, |next| next - first)))
+    };
+    Some([lowest(|both| &both.some)?, lowest(|both| &both.twice)?])
 }
 
 /// A buffer that grew once more is one allocation and many bytes: then the bytes alone may say nothing.
-fn trusted(counted: &[Allocated]) -> Result<Trusted, String> {
-    let of = |what: &str, of: fn(&Allocated) -> u64| agreed(what, counted.iter().map(of).collect(), AGREE);
-    let allocations = of("allocations", |allocated| allocated.allocations)?;
-    Ok(Trusted { allocations, bytes: of("allocated bytes", |allocated| allocated.bytes) })
+fn trusted(counted: &[Both]) -> Result<Trusted, String> {
+    let [allocations, bytes] = SAID.map(|(what, of)| agreed(what, least(counted, of)));
+    Ok(Trusted { allocations: allocations?, bytes })
 }
 
-/// The smallest of the counts of one build, when the next one agrees up to a share; else why they say nothing. A single count needs no
-/// other: the other arm had the same.
-fn agreed(what: &str, mut counts: Vec<u64>, share: f64) -> Result<u64, String> {
-    counts.sort_unstable();
-    match counts[..] {
-        [first, second, ..] if differ_by(first, second) > share => {
-            Err(format!("{what} of two runs of one build differ, {first} and {second}: they say nothing"))
-        }
-        [first, ..] => Ok(first),
-        [] => Err(format!("there are no {what}")),
+/// What the batches take: the smallest count of the one process less that of the other, when those next to them agree; else why they
+/// say nothing.
+fn agreed(what: &str, least: Option<[(u64, u64); 2]>) -> Result<u64, String> {
+    let Some([(some, above_some), (twice, above_twice)]) = least else { return Err(format!("there are no {what}")) };
+    let Some(taken) = twice.checked_sub(some) else { return Err(format!("{what} fall with the batches")) };
+    let doubt = above_some + above_twice;
+    match doubt as f64 > AGREE * taken as f64 {
+        true => Err(format!("{what} of two runs of one build differ by {doubt} of {taken}: they say nothing")),
+        false => Ok(taken),
+    }
+}
+
+/// The smaller of two counts of instructions of one build, when they agree; else why they say nothing.
+fn same_instructions(first: u64, second: u64) -> Result<u64, String> {
+    match differ_by(first, second) > SAME_INSTRUCTIONS {
+        true => Err(format!("instructions of two runs of one build differ, {first} and {second}: they say nothing")),
+        false => Ok(first.min(second)),
     }
 }
 
@@ -296,25 +330,82 @@ mod tests {
         assert_eq!(summary("summary: 0\n"), None, "the function that is counted is not in this build");
     }
 
+    fn process(allocations: u64, bytes: u64) -> Allocated {
+        Allocated { allocations, bytes }
+    }
+
+    /// A count of batches that take 11,269 allocations and 840,944 bytes, and of so many buffers that grew in either process.
+    fn both(grew_in_some: u64, grew_in_twice: u64) -> Both {
+        let grown =
+            |grew: u64, times: u64| process(5_000 + times * 11_269 + grew, 900_000 + times * 840_944 + 16_384 * grew);
+        Both { some: grown(grew_in_some, 1), twice: grown(grew_in_twice, 2) }
+    }
+
     #[test]
-    fn the_two_smallest_counts_of_one_build_have_to_agree() {
-        let agreed = |counts: &[u64]| agreed("x", counts.to_vec(), 0.005);
-        assert_eq!(agreed(&[1_005, 1_000]), Ok(1_000));
-        assert_eq!(agreed(&[0, 0]), Ok(0));
-        assert_eq!(agreed(&[1_000]), Ok(1_000), "the other arm has the same");
-        assert_eq!(agreed(&[1_020, 1_000, 1_020, 1_001]), Ok(1_000), "what chance adds is left out");
-        assert!(agreed(&[1_020, 1_000, 1_006, 1_020]).unwrap_err().contains("differ, 1000 and 1006"));
-        assert!(agreed(&[0, 1]).is_err() && agreed(&[]).is_err());
+    fn what_chance_adds_to_either_process_is_left_out() {
+        for counted in [
+            vec![both(0, 0)],
+            vec![both(1, 0), both(0, 1), both(0, 0)],
+            vec![both(1, 0), both(0, 1), both(1, 0), both(0, 1)],
+        ] {
+            let trusted = trusted(&counted).unwrap();
+            assert_eq!((trusted.allocations, trusted.bytes), (11_269, Ok(840_944)), "{counted:?}");
+        }
     }
 
     #[test]
     fn bytes_that_do_not_agree_leave_the_allocations_as_they_are() {
-        let counted =
-            [(11_270, 857_328), (11_269, 840_944)].map(|(allocations, bytes)| Allocated { allocations, bytes });
-        let trusted = trusted(&counted).unwrap();
+        let trusted = trusted(&[both(0, 0), both(0, 1)]).unwrap();
         assert_eq!(trusted.allocations, 11_269);
-        assert!(trusted.bytes.unwrap_err().contains("allocated bytes of two runs"));
-        assert_eq!(smallest(&counted), Some((11_269, 840_944)));
-        assert_eq!(smallest(&[]), None);
+        assert!(
+            trusted.bytes.unwrap_err().contains("allocated bytes of two runs of one build differ by 16384 of 840944")
+        );
+    }
+
+    #[test]
+    fn counts_that_do_not_agree_or_are_not_there_say_nothing() {
+        let with = |allocations| Both { some: process(0, 0), twice: process(allocations, 0) };
+        assert_eq!(trusted(&[with(1_005), with(1_000)]).unwrap().allocations, 1_000);
+        assert!(trusted(&[with(1_006), with(1_000)]).is_err());
+        assert_eq!(trusted(&[with(0), with(0)]).unwrap().allocations, 0);
+        assert!(trusted(&[with(1), with(0)]).is_err() && trusted(&[]).is_err());
+        assert!(trusted(&[Both { some: process(2, 0), twice: process(1, 0) }]).is_err(), "it falls");
+    }
+
+    #[test]
+    fn arms_that_differ_are_counted_again_and_those_that_do_not_are_counted_once() {
+        let counted = |counts: [&[(u64, u64)]; 2]| {
+            let mut asked = [0, 0];
+            let (base, head) = until_the_same(|arm| {
+                asked[arm] += 1;
+                let (some, twice) = counts[arm][(asked[arm] - 1).min(counts[arm].len() - 1)];
+                Ok(Ok(both(some, twice)))
+            })
+            .unwrap();
+            let taken = |counted: Counted| trusted(&counted.unwrap()).unwrap().bytes;
+            (asked, taken(base), taken(head))
+        };
+        assert_eq!(counted([&[(0, 0)], &[(0, 0)]]), ([1, 1], Ok(840_944), Ok(840_944)));
+        assert_eq!(counted([&[(1, 0), (0, 1), (0, 0)], &[(0, 0)]]), ([3, 3], Ok(840_944), Ok(840_944)));
+        let (asked, _, head) = counted([&[(0, 0)], &[(0, 9)]]);
+        assert_eq!(
+            (asked, head),
+            ([COUNTS_MOST; 2], Ok(840_944 + 9 * 16_384)),
+            "an arm that allocates more does so each time"
+        );
+    }
+
+    #[test]
+    fn an_arm_that_cannot_be_counted_says_why() {
+        let (base, head) =
+            until_the_same(|arm| Ok(if arm == 0 { Ok(both(0, 0)) } else { Err("it died".into()) })).unwrap();
+        assert!(base.is_ok_and(|counts| counts.len() == 1));
+        assert_eq!(head, Err("it died".to_owned()));
+    }
+
+    #[test]
+    fn instructions_have_to_agree_too() {
+        assert_eq!(same_instructions(1_001, 1_000), Ok(1_000));
+        assert!(same_instructions(1_000, 1_006).unwrap_err().contains("differ, 1000 and 1006"));
     }
 }

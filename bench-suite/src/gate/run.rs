@@ -364,7 +364,7 @@ fn moved(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) ->
         .collect()
 }
 
-pub(super) fn json(record: &impl serde::Serialize) -> Result<String, Failure> {
+fn json(record: &impl serde::Serialize) -> Result<String, Failure> {
     let json = serde_json::to_string_pretty(record);
     json.map(|json| json + "\n").map_err(|error| Failure::internal(format!("cannot write the result: {error}")))
 }

@@ -1,8 +1,7 @@
 //! Which settings a search may try: axes of knobs, and the cells of their grid.
 
 use crate::failure::Failure;
-use crate::settings::Resolved;
-use crate::settings::{TrialSettings, knobs};
+use crate::settings::{Resolved, TrialSettings, knobs};
 use downbeat_engine::settings::{KnobKind, suggest};
 use std::collections::BTreeMap;
 

@@ -37,8 +37,12 @@ const DRIFTS: [(f64, f64); 4] = [(0.0, 0.0), (0.02, 0.85), (0.05, 0.85), (0.05, 
 /// Widths and drifts at each rate.
 const CELLS: usize = WIDTHS.len() * DRIFTS.len();
 
-/// What is thought of the host's speed is moved by no deviation further than this many of its standard deviations would.
+/// A deviation moves what is thought of the host's speed as far as this many scales would, no further.
 const SURPRISE: f64 = 2.5;
+
+/// Variances of the logistic distribution of width 1, π² / 3, and of Student's t of scale 1 with five degrees of freedom, 5 / 3.
+const LOGISTIC_VARIANCE: f64 = 3.29;
+const STUDENT_VARIANCE: f64 = 5.0 / 3.0;
 
 /// Scale of Student's t that has the standard deviation of the logistic curve of width 1.
 const SCALE: f64 = 1.4;
@@ -86,11 +90,16 @@ impl Threshold {
     pub fn observe(&mut self, rate_per_s: f64, exceeds: bool) {
         let at = rate_per_s.ln();
         self.pass_on();
-        let Threshold { grid, mass, slower, .. } = self;
-        for ((masses, slower), log) in mass.chunks_exact_mut(CELLS).zip(slower.chunks_exact(CELLS)).zip(grid) {
+        let Threshold { grid, mass, slower, unsure } = self;
+        let widths: [f64; CELLS] =
+            std::array::from_fn(|cell| (width(cell).powi(2) + unsure[cell] / LOGISTIC_VARIANCE).sqrt());
+        let said = if exceeds { 1.0 } else { -1.0 };
+        for ((masses, slower), log) in mass.chunks_exact_mut(CELLS).zip(slower.chunks_exact_mut(CELLS)).zip(grid) {
             for (cell, (mass, slower)) in masses.iter_mut().zip(slower).enumerate() {
-                let above = LAPSE + (1.0 - 2.0 * LAPSE) / (1.0 + (-(at - *log + slower) / width(cell)).exp());
-                *mass *= if exceeds { above } else { 1.0 - above };
+                let chance = 1.0 / (1.0 + (-said * (at - *log + *slower) / widths[cell]).exp());
+                *mass *= LAPSE + (1.0 - 2.0 * LAPSE) * chance;
+                // One step of the filter along the slope of the logarithm of that chance. A yes or no makes nobody surer of the speed.
+                *slower += said * unsure[cell] * (1.0 - chance) / widths[cell];
             }
         }
         self.normalize();
@@ -105,8 +114,11 @@ impl Threshold {
         let bent = BENT * margin;
         self.pass_on();
         let Threshold { grid, mass, slower, unsure } = self;
-        let scales: [f64; CELLS] = std::array::from_fn(|cell| (unsure[cell] + own(cell) + bent * bent).sqrt());
-        let gains: [f64; CELLS] = std::array::from_fn(|cell| unsure[cell] / scales[cell].powi(2));
+        let own: [f64; CELLS] = std::array::from_fn(|cell| (SCALE * width(cell)).powi(2) + bent * bent);
+        let scales: [f64; CELLS] = std::array::from_fn(|cell| (unsure[cell] + own[cell]).sqrt());
+        let gains: [f64; CELLS] = std::array::from_fn(|cell| {
+            unsure[cell] / (unsure[cell] + STUDENT_VARIANCE * own[cell]).max(f64::MIN_POSITIVE)
+        });
         for ((masses, slower), log) in mass.chunks_exact_mut(CELLS).zip(slower.chunks_exact_mut(CELLS)).zip(grid) {
             for (cell, (mass, slower)) in masses.iter_mut().zip(slower).enumerate() {
                 let deviation = (margin - (at - *log) - *slower) / scales[cell];
@@ -118,7 +130,7 @@ impl Threshold {
         self.normalize();
     }
 
-    /// From one trial to the next the host forgets some of its speed, and its spread comes back.
+    /// From one trial to the next what is thought of the host's speed fades, and its variance grows back.
     fn pass_on(&mut self) {
         for slower in self.slower.chunks_exact_mut(CELLS) {
             slower.iter_mut().enumerate().for_each(|(cell, slower)| *slower *= memory(cell));
@@ -177,11 +189,6 @@ fn memory(cell: usize) -> f64 {
 /// Variance of what lasts from trial to trial.
 fn lasting(cell: usize) -> f64 {
     DRIFTS[cell % DRIFTS.len()].0.powi(2)
-}
-
-/// Variance of what is a trial's own.
-fn own(cell: usize) -> f64 {
-    (SCALE * width(cell)).powi(2)
 }
 
 /// Density of Student's t with five degrees of freedom.
@@ -277,6 +284,19 @@ mod tests {
             let inside = found.filter(|interval| interval.contains(1e6)).count();
             assert!(inside >= 55, "{inside} of 60, {trials} trials, {own} and {wandering}");
         }
+    }
+
+    #[test]
+    fn the_threshold_lies_in_the_interval_of_bits_too_when_the_host_wanders() {
+        let inside = (0..40).filter(|seed| {
+            let mut threshold = Threshold::around(1.1e6, 0.3);
+            for (rate_per_s, margin) in margins(30, 0.01, 0.04, *seed) {
+                threshold.observe(rate_per_s, margin > 0.0);
+            }
+            threshold.interval().contains(1e6)
+        });
+        let inside = inside.count();
+        assert!(inside >= 34, "{inside} of 40");
     }
 
     #[test]

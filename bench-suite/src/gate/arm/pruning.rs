@@ -1,14 +1,9 @@
 //! Which built revisions are kept: those that were used last.
 
+use super::entry::{BUILT, LOCK};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-
-/// Says that the binary beside it is whole.
-pub(super) const BUILT: &str = "built.json";
-
-/// Held by whoever builds the commit.
-pub(super) const LOCK: &str = ".lock";
 
 /// Binaries of a repository that are kept: each has some 100 MB, and a bisection of a thousand commits builds ten.
 const KEPT: usize = 20;

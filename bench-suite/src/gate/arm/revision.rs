@@ -3,8 +3,8 @@
 //! `<cache>/<repository>/<commit>/` holds `binary` and, once that is whole, `built.json`. Whatever lies there without it is half built
 //! and is never used. The paths of two commits are equally long, so that they make no difference to the layout of the binaries.
 
-use super::pruning::{self, BUILT, LOCK};
-use super::{cargo, git, hash};
+use super::entry::{BUILT, LOCK};
+use super::{cargo, git, hash, pruning};
 use crate::failure::Failure;
 use downbeat_reports::store::RunDirectory;
 use serde::{Deserialize, Serialize};

@@ -28,9 +28,9 @@ fn search(system: &mut Simulated, options: Options, guess_per_s: f64) -> (RateSe
 
 #[test]
 fn the_truth_is_inside_the_interval_nineteen_times_of_twenty() {
-    // On a host that wanders no search can be narrow and right: it is to be right.
+    // On a host that wanders few searches can be narrow and right: they are to be right.
     for (noise, narrow_least, trials_most) in
-        [(Noise::QUIET, 57, 25), (Noise::SHARED, 48, 45), (Noise::MEASURED, 0, 70), (Noise::DRIFTING, 0, 75)]
+        [(Noise::QUIET, 57, 25), (Noise::SHARED, 48, 45), (Noise::MEASURED, 5, 75), (Noise::DRIFTING, 0, 75)]
     {
         let truth = Simulated::new(1e6, noise, 1).true_rate_per_s(100, &limits());
         let (mut inside, mut narrow, mut trials) = (0, 0, 0);
