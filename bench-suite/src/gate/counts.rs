@@ -258,7 +258,7 @@ fn until_the_same(
             }
         }
         let [Ok(base), Ok(head)] = &arms else { break };
-        let is_same = |(what, of): &(&str, fn(&Allocated) -> u64)| {
+        let is_same = |(what, of): &(&str, Of)| {
             agreed(what, least(base, *of)).is_ok_and(|base| agreed(what, least(head, *of)) == Ok(base))
         };
         if SAID.iter().all(is_same) {
@@ -269,12 +269,15 @@ fn until_the_same(
     Ok((base, head))
 }
 
-/// What is said of a process, by name.
-const SAID: [(&str, fn(&Allocated) -> u64); 2] =
+/// Something that is said of a process.
+type Of = fn(&Allocated) -> u64;
+
+/// All of it, by name.
+const SAID: [(&str, Of); 2] =
     [("allocations", |process| process.allocations), ("allocated bytes", |process| process.bytes)];
 
 /// The smallest count of each of both processes, and how far the next one lies above it.
-fn least(counted: &[Both], of: fn(&Allocated) -> u64) -> Option<[(u64, u64); 2]> {
+fn least(counted: &[Both], of: Of) -> Option<[(u64, u64); 2]> {
     let lowest = |process: fn(&Both) -> &Allocated| {
         let mut counts: Vec<u64> = counted.iter().map(|both| of(process(both))).collect();
         counts.sort_unstable();
