@@ -116,9 +116,8 @@ impl Threshold {
         let Threshold { grid, mass, slower, unsure } = self;
         let own: [f64; CELLS] = std::array::from_fn(|cell| (SCALE * width(cell)).powi(2) + bent * bent);
         let scales: [f64; CELLS] = std::array::from_fn(|cell| (unsure[cell] + own[cell]).sqrt());
-        let gains: [f64; CELLS] = std::array::from_fn(|cell| {
-            unsure[cell] / (unsure[cell] + STUDENT_VARIANCE * own[cell]).max(f64::MIN_POSITIVE)
-        });
+        let gains: [f64; CELLS] =
+            std::array::from_fn(|cell| unsure[cell] / (unsure[cell] + STUDENT_VARIANCE * own[cell]));
         for ((masses, slower), log) in mass.chunks_exact_mut(CELLS).zip(slower.chunks_exact_mut(CELLS)).zip(grid) {
             for (cell, (mass, slower)) in masses.iter_mut().zip(slower).enumerate() {
                 let deviation = (margin - (at - *log) - *slower) / scales[cell];
